@@ -1,0 +1,10 @@
+"""The tables of the platform: OMOP CDM 5.4 names and columns, and what each column is.
+
+Source: OHDSI OMOP Common Data Model v5.4 (https://ohdsi.github.io/CommonDataModel/cdm54.html).
+Vocabulary-less mode: ``*_concept_id`` is 0 where no map is loaded; the source's code stays in
+``*_source_value`` with its system in ``*_source_system`` (ours, not the CDM's).
+"""
+
+from sekisho.cdm.tables import TABLES, Column, Role, Table, table
+
+__all__ = ["TABLES", "Column", "Role", "Table", "table"]
