@@ -1,0 +1,217 @@
+"""One body's tables: land a submission once and whole, read them as of a snapshot."""
+
+from __future__ import annotations
+
+import fcntl
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+
+from sekisho.cdm import TABLES
+from sekisho.common.atomicfile import sync_folder, write_atomically
+from sekisho.common.canonical import canonical_json, digest
+from sekisho.common.errors import Defect
+from sekisho.common.randomness import RandomBytes
+from sekisho.data.lake import delta, replacing
+from sekisho.data.lake.duck import DuckEngine
+from sekisho.data.lake.engine import Engine, Session
+from sekisho.data.lake.layout import held_schema
+from sekisho.data.lake.persons import Persons
+from sekisho.data.lake.snapshot import Count, Snapshot, Versions
+from sekisho.data.lake.sql import Sql, fill, literals, name
+
+REPLACED = "replaced"
+
+
+class Lake:
+    """The tables that one body holds, in ``folder``.
+
+    Writers take a lock on the folder; readers need none, since a snapshot names versions.
+
+    Args:
+        folder: ``tables/`` (Delta), ``persons/`` (Delta, apart), ``pending/``.
+        engine: what runs the reads; DuckDB unless another is handed in.
+    """
+
+    def __init__(self, folder: Path, engine: Engine | None = None) -> None:
+        self.folder = folder
+        self.engine: Engine = engine or DuckEngine()
+        self._persons = Persons(folder / "persons", self.engine)
+
+    # Persons
+
+    def keys_for(self, wrapped: Sequence[str], random: RandomBytes) -> dict[str, str]:
+        """Return wrapped pseudonym → person key, made where there is none yet."""
+        with self._locked():
+            return self._persons.get_or_create(wrapped, random)
+
+    def known_keys(self, wrapped: Collection[str]) -> dict[str, str]:
+        """Return wrapped pseudonym → person key for the persons of whom records are held."""
+        return self._persons.known(wrapped)
+
+    def wrapped_for(self, person_keys: Collection[str]) -> dict[str, str]:
+        """Return person key → wrapped pseudonym, for a conversion."""
+        return self._persons.wrapped(person_keys)
+
+    # Landing
+
+    def land(self, batch: int, submission_id: str, tables: Mapping[str, pa.Table]) -> Versions:
+        """Append a submission's rows (held layout); return what a new snapshot must name.
+
+        Landing the same submission again changes nothing and completes what broke off. Until it
+        is complete its batch is hidden from every snapshot.
+
+        Raises:
+            Defect: rows in another layout or batch than said, or the submission has landed under
+                another batch number.
+        """
+        for table, rows in tables.items():
+            delta.require_held(table, rows, held_schema(table), batch)
+        app = f"submission:{submission_id}"
+        wanted = {table: rows for table, rows in sorted(tables.items()) if rows.num_rows}
+        with self._locked():
+            missing = [table for table in wanted if not self._has(table, app, batch)]
+            # The list of replaced records goes last: where it is, all else is.
+            if wanted and not self._has(REPLACED, app, batch):
+                marker = self._announce(submission_id, batch)
+                for table in missing:
+                    delta.append(self._table(table), wanted[table], app=app, number=batch)
+                replaced = self._find_replaced(batch, wanted)
+                delta.append(self._table(REPLACED), replaced, app=app, number=batch)
+                marker.unlink()
+                sync_folder(marker.parent)
+            return self._head()
+
+    def head(self) -> Versions:
+        """Return the newest versions of all tables; not yet a snapshot."""
+        with self._locked():
+            return self._head()
+
+    # Reading
+
+    @contextmanager
+    def reading(
+        self, snapshot: Snapshot, tables: Collection[str] | None = None
+    ) -> Iterator[Session]:
+        """Open a session with a view of current rows for each table (all where None).
+
+        Current: of a record sent again, only the rows of the latest batch.
+        """
+        versions = snapshot.versions
+        wanted = [t.name for t in TABLES if tables is None or t.name in tables]
+        with self.engine.session([str(self.folder / "tables")]) as session:
+            replaced = self._files(REPLACED, versions)
+            session.add_files("all_replaced", replaced, replacing.SCHEMA)
+            hidden = literals(versions.hidden)
+            visible = fill("batch NOT IN ({h})", h=hidden) if versions.hidden else Sql("true")
+            session.define("replaced", fill(replacing.VISIBLE, visible=visible), keep=True)
+            anything = bool(session.fetch(Sql("SELECT 1 FROM replaced LIMIT 1")).num_rows)
+            for table in wanted:
+                landed = f"landed_{table}"
+                session.add_files(landed, self._files(table, versions), held_schema(table))
+                query = replacing.CURRENT if anything else replacing.LANDED
+                session.define(table, fill(query, landed=name(landed), visible=visible))
+            yield session
+
+    def known_sources(self, snapshot: Snapshot, table: str) -> pa.Table:
+        """Return the records that ``table`` holds: provider, record_type, source_id, batch."""
+        with self.reading(snapshot, [table]) as session:
+            return session.fetch(fill(_SOURCES, table=name(table)))
+
+    def counts(self, snapshot: Snapshot) -> tuple[Count, ...]:
+        """Return current rows and persons per table, data class and provider."""
+        counts = []
+        with self.reading(snapshot) as session:
+            for table in TABLES:
+                rows = session.fetch(fill(_COUNTS, table=name(table.name))).to_pylist()
+                counts += [Count(table=table.name, **row) for row in rows]
+        return tuple(counts)
+
+    def totals(self, snapshot: Snapshot) -> dict[str, tuple[int, int]]:
+        """Return table → (current rows, distinct persons), for tables with rows."""
+        totals = {}
+        with self.reading(snapshot) as session:
+            for table in TABLES:
+                row = session.fetch(fill(_TOTALS, table=name(table.name))).to_pylist()[0]
+                if row["rows"]:
+                    totals[table.name] = (int(row["rows"]), int(row["persons"]))
+        return totals
+
+    # Inside
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "lock").open("w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def _table(self, table: str) -> Path:
+        return self.folder / "tables" / table
+
+    def _files(self, table: str, versions: Versions) -> list[str]:
+        at = versions.tables.get(table)
+        return [] if at is None else delta.files(self._table(table), at)
+
+    def _has(self, table: str, app: str, batch: int) -> bool:
+        number = delta.landed_as(self._table(table), app)
+        if number is not None and number != batch:
+            raise Defect(
+                "lake.other-batch", f"The submission has landed as batch {number}, not {batch}."
+            )
+        return number is not None
+
+    def _announce(self, submission_id: str, batch: int) -> Path:
+        """Note durably that ``batch`` is being landed, before its first row is."""
+        marker = self.folder / "pending" / f"{digest(submission_id.encode())[:32]}.json"
+        pending = self._pending()
+        if batch in [number for path, number in pending.items() if path != marker]:
+            raise Defect("lake.batch-taken", f"Another submission is half landed as batch {batch}.")
+        if pending.get(marker, batch) != batch:
+            raise Defect(
+                "lake.other-batch",
+                f"The submission is half landed as batch {pending[marker]}, not {batch}.",
+            )
+        write_atomically(marker, canonical_json({"batch": batch}))
+        return marker
+
+    def _pending(self) -> dict[Path, int]:
+        found = sorted((self.folder / "pending").glob("*.json"))
+        return {path: int(orjson.loads(path.read_bytes())["batch"]) for path in found}
+
+    def _head(self) -> Versions:
+        known = [REPLACED, *(table.name for table in TABLES)]
+        folders = {table: self._table(table) for table in known}
+        return Versions(
+            {t: delta.version(folder) for t, folder in folders.items() if delta.exists(folder)},
+            tuple(sorted(set(self._pending().values()))),
+        )
+
+    def _find_replaced(self, batch: int, tables: Mapping[str, pa.Table]) -> pa.Table:
+        """Return the records of ``tables`` that other, complete batches hold as well."""
+        others = tuple(number for number in self._pending().values() if number != batch)
+        with self.engine.session([str(self.folder / "tables")]) as session:
+            sent = [rows.select(list(replacing.RECORD)) for rows in tables.values()]
+            session.add("sent", pa.concat_tables(sent))
+            held = []
+            for table in TABLES:
+                folder = self._table(table.name)
+                landed = delta.files(folder) if delta.exists(folder) else []
+                session.add_files(f"landed_{table.name}", landed, held_schema(table.name))
+                held.append(fill(replacing.HELD, landed=name(f"landed_{table.name}")))
+            found = session.fetch(replacing.found(held, batch, (batch, *others)))
+        return found.cast(replacing.SCHEMA)
+
+
+_SOURCES = """
+SELECT provider, record_type, source_id, max(batch) AS batch
+FROM {table} GROUP BY provider, record_type, source_id ORDER BY provider, record_type, source_id
+"""
+_COUNTS = """
+SELECT data_class, provider, count(*) AS rows, count(DISTINCT person_key) AS persons
+FROM {table} GROUP BY data_class, provider ORDER BY data_class, provider
+"""
+_TOTALS = "SELECT count(*) AS rows, count(DISTINCT person_key) AS persons FROM {table}"

@@ -1,0 +1,86 @@
+"""Columns of a table in transit (under tags) and held (under row-level person keys)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sekisho.cdm import Column, table
+from sekisho.common.errors import Defect
+
+_ORIGIN: Final = ("source_id", "visit_ref", "kind", "data_class", "record_type")
+TRANSIT: Final = ("tag", *_ORIGIN)
+"""Columns before the content, provider → collector."""
+HELD: Final = ("person_key", *_ORIGIN, "provider", "batch")
+"""Columns before the content at rest. ``person_key`` is random, 32 hex digits, and says nothing."""
+
+_TYPES: Final = {
+    "int64": pa.int64(),
+    "date": pa.date32(),
+    "string": pa.string(),
+    "decimal": pa.string(),
+}
+
+
+def arrow_type(column: Column) -> pa.DataType:
+    """Return the Arrow type; a decimal is a string in its canonical spelling."""
+    return _TYPES[column.type]
+
+
+def transit_schema(name: str) -> pa.Schema:
+    """Return the schema of table ``name`` between provider and collector."""
+    return pa.schema([(column, pa.string()) for column in TRANSIT] + _content(name))
+
+
+def held_schema(name: str) -> pa.Schema:
+    """Return the schema of table ``name`` in a lake."""
+    own = [(column, pa.int64() if column == "batch" else pa.string()) for column in HELD]
+    return pa.schema(own + _content(name))
+
+
+def hold(
+    name: str, transit: pa.Table, keys: Mapping[str, str], *, provider: str, batch: int
+) -> pa.Table:
+    """Return ``transit`` in the held layout: each tag replaced by its person's key.
+
+    Args:
+        keys: tag → person key.
+
+    Raises:
+        Defect: a tag has no person; none of it may land.
+    """
+    held = replace_ids(transit, "tag", "person_key", keys)
+    size = held.num_rows
+    extra = {
+        "provider": pa.repeat(pa.scalar(provider, pa.string()), size),
+        "batch": pa.repeat(pa.scalar(batch, pa.int64()), size),
+    }
+    columns = {**dict(zip(held.column_names, held.columns, strict=True)), **extra}
+    schema = held_schema(name)
+    return pa.table([columns[column] for column in schema.names], schema=schema)
+
+
+def replace_ids(rows: pa.Table, old: str, new: str, mapping: Mapping[str, str]) -> pa.Table:
+    """Return ``rows`` with column ``old`` replaced by ``new``, its values mapped.
+
+    Raises:
+        Defect: a value has no counterpart. The message says how many rows, not which.
+    """
+    known = pa.array(list(mapping.keys()), pa.string())
+    values = pa.array(list(mapping.values()), pa.string())
+    places = pc.index_in(rows.column(old), value_set=known)
+    if places.null_count:
+        raise Defect(
+            "lake.person-without-counterpart",
+            f"{places.null_count} of {rows.num_rows} rows have a {old} without a {new}.",
+            next_step="convert the whole batch of persons again; nothing was changed",
+        )
+    position = rows.column_names.index(old)
+    return rows.set_column(position, new, pc.take(values, places))
+
+
+def _content(name: str) -> list[tuple[str, pa.DataType]]:
+    return [(column.name, arrow_type(column)) for column in table(name).content]

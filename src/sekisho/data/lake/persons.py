@@ -1,0 +1,69 @@
+"""Row-level person keys, kept apart from the analytic tables (linkage.md section 4, at rest).
+
+The analytic tables carry a random key; which pseudonym it stands for is in a table of its own,
+where the pseudonym is wrapped (AES-SIV by the caller, so that equal pseudonyms look equal).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+import pyarrow as pa
+
+from sekisho.common.errors import Defect
+from sekisho.common.randomness import RandomBytes
+from sekisho.data.lake import delta
+from sekisho.data.lake.engine import Engine
+from sekisho.data.lake.sql import Sql
+
+_SCHEMA = pa.schema([("person_key", pa.string()), ("wrapped", pa.string())])
+_KEYS = Sql("SELECT p.wrapped, p.person_key FROM persons p JOIN asked a ON p.wrapped = a.it")
+_WRAPPED = Sql("SELECT p.person_key, p.wrapped FROM persons p JOIN asked a ON p.person_key = a.it")
+
+
+class Persons:
+    """The table (person key ↔ wrapped pseudonym) of one body. Callers hold the lake's lock."""
+
+    def __init__(self, folder: Path, engine: Engine) -> None:
+        self._folder = folder
+        self._engine = engine
+
+    def known(self, wrapped: Collection[str]) -> dict[str, str]:
+        """Return wrapped → person key for those that have one."""
+        return self._look_up(_KEYS, wrapped)
+
+    def get_or_create(self, wrapped: Sequence[str], random: RandomBytes) -> dict[str, str]:
+        """Return wrapped → person key for all; a person's key never changes."""
+        asked = list(dict.fromkeys(wrapped))
+        keys = self.known(asked)
+        new = {it: random(16).hex() for it in asked if it not in keys}
+        if new:
+            rows = pa.table(
+                [pa.array(new.values(), pa.string()), pa.array(new.keys(), pa.string())],
+                schema=_SCHEMA,
+            )
+            delta.append(self._folder, rows)
+        return {**keys, **new}
+
+    def wrapped(self, person_keys: Collection[str]) -> dict[str, str]:
+        """Return person key → wrapped pseudonym.
+
+        Raises:
+            Defect: a key is unknown; the lake and its persons do not belong together.
+        """
+        found = self._look_up(_WRAPPED, person_keys)
+        missing = len(set(person_keys)) - len(found)
+        if missing:
+            raise Defect("lake.unknown-person-key", f"{missing} person keys have no pseudonym.")
+        return found
+
+    def _look_up(self, query: Sql, asked: Collection[str]) -> dict[str, str]:
+        if not asked or not delta.exists(self._folder):
+            return {}
+        with self._engine.session([str(self._folder)]) as session:
+            session.add_files("persons", delta.files(self._folder), _SCHEMA)
+            session.add("asked", pa.table({"it": pa.array(asked, pa.string())}))
+            rows = session.fetch(query)
+        left, right = (rows.column(n).to_pylist() for n in (0, 1))
+        return dict(zip(left, right, strict=True))

@@ -1,0 +1,166 @@
+"""A submission becomes visible whole and once, and what is sent again replaces what was."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from lake_rows import condition, held, person, transit
+from sekisho.common.errors import Defect
+from sekisho.common.randomness import seeded
+from sekisho.data.lake import Count, Lake, Snapshot, Versions, delta, hold
+from sekisho.data.lake.sql import Sql
+
+ROWS = Sql("SELECT source_id, condition_source_value AS code FROM condition_occurrence ORDER BY 1")
+
+
+def codes(lake: Lake, snapshot: Snapshot) -> list[tuple[str, str]]:
+    with lake.reading(snapshot) as session:
+        return [(row["source_id"], row["code"]) for row in session.fetch(ROWS).to_pylist()]
+
+
+def tables(batch: int, *conditions: dict[str, object]) -> dict[str, object]:
+    people = {str(row["person_key"]) for row in conditions}
+    return {
+        "person": held("person", [person(p, f"patient-{p}") for p in sorted(people)], batch),
+        "condition_occurrence": held("condition_occurrence", conditions, batch),
+    }
+
+
+def test_reader_sees_the_snapshot_that_it_names_and_nothing_later(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    first = Snapshot(1, lake.land(1, "a", tables(1, condition("x", "1", "I10"))))
+    second = Snapshot(2, lake.land(2, "b", tables(2, condition("y", "2", "E11"))))
+
+    assert codes(lake, first) == [("1", "I10")]
+    assert codes(lake, second) == [("1", "I10"), ("2", "E11")]
+
+
+def test_landing_again_changes_nothing(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    once = lake.land(1, "a", tables(1, condition("x", "1")))
+
+    assert lake.land(1, "a", tables(1, condition("x", "1"))) == once
+    with pytest.raises(Defect, match="batch 1, not 2"):
+        lake.land(2, "a", tables(2, condition("x", "1")))
+
+
+@pytest.mark.parametrize("survived", [0, 1, 2])
+def test_half_landed_submission_stays_hidden_until_it_is_complete(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survived: int
+) -> None:
+    """The crash comes after ``survived`` commits; meanwhile another submission lands."""
+    lake = Lake(tmp_path)
+    before = Snapshot(1, lake.land(1, "a", tables(1, condition("x", "1", "I10"))))
+    calls = 0
+    append = delta.append
+
+    def crash(*args: object, **kwargs: object) -> None:
+        nonlocal calls
+        if calls == survived:
+            raise KeyboardInterrupt
+        calls += 1
+        append(*args, **kwargs)  # type: ignore[arg-type]
+
+    sent = tables(2, condition("x", "1", "I11"), condition("y", "2", "E11"))
+    with monkeypatch.context() as patch:
+        patch.setattr(delta, "append", crash)
+        with pytest.raises(KeyboardInterrupt):
+            lake.land(2, "b", sent)
+
+    assert codes(lake, before) == [("1", "I10")]
+    between = Snapshot(2, lake.land(3, "c", tables(3, condition("z", "3", "J45"))))
+    assert codes(lake, between) == [("1", "I10"), ("3", "J45")]
+
+    after = Snapshot(3, lake.land(2, "b", sent))
+    assert codes(lake, after) == [("1", "I11"), ("2", "E11"), ("3", "J45")]
+    assert codes(lake, between) == [("1", "I10"), ("3", "J45")]
+    assert lake.land(2, "b", sent) == after.versions
+
+
+def test_record_sent_again_replaces_all_its_rows_also_in_other_tables(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.land(1, "a", tables(1, condition("x", "1", "I10"), condition("x", "1", "I11")))
+    moved = {"observation": held("observation", [{"person_key": "x", "source_id": "1"}], 2)}
+    snapshot = Snapshot(2, lake.land(2, "b", moved))
+
+    assert codes(lake, snapshot) == []
+    assert lake.totals(snapshot) == {"person": (1, 1), "observation": (1, 1)}
+
+
+def test_latest_batch_counts_whatever_the_order_of_landing(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.land(2, "b", tables(2, condition("x", "1", "I11")))
+    snapshot = Snapshot(2, lake.land(1, "a", tables(1, condition("x", "1", "I10"))))
+
+    assert codes(lake, snapshot) == [("1", "I11")]
+
+
+def test_same_source_id_of_another_provider_or_type_is_another_record(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.land(1, "a", tables(1, condition("x", "1", "I10")))
+    other = held("condition_occurrence", [condition("x", "1", "I11")], 2, provider="p2")
+    kind = held("condition_occurrence", [condition("x", "1", "I12", record_type="S")], 3)
+    lake.land(2, "b", {"condition_occurrence": other})
+    snapshot = Snapshot(3, lake.land(3, "c", {"condition_occurrence": kind}))
+
+    assert [code for _, code in sorted(codes(lake, snapshot))] == ["I10", "I11", "I12"]
+    assert lake.known_sources(snapshot, "condition_occurrence").num_rows == 3
+
+
+def test_counts_are_per_class_and_provider(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    rows = [condition("x", "1"), condition("x", "2"), condition("y", "3", data_class="additional")]
+    snapshot = Snapshot(
+        1, lake.land(1, "a", {"condition_occurrence": held("condition_occurrence", rows)})
+    )
+
+    assert lake.counts(snapshot) == (
+        Count("condition_occurrence", "additional", "p1", 1, 1),
+        Count("condition_occurrence", "basic", "p1", 2, 1),
+    )
+
+
+def test_snapshot_survives_its_journey_through_the_ledger(tmp_path: Path) -> None:
+    snapshot = Snapshot(4, Versions({"person": 3}, (7,)))
+    assert Snapshot.from_dict(snapshot.to_dict()) == snapshot
+
+
+def test_rows_of_another_layout_or_batch_do_not_land(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    with pytest.raises(Defect, match="held layout"):
+        lake.land(1, "a", {"person": held("death", [])})
+    with pytest.raises(Defect, match="held layout"):
+        lake.land(2, "a", {"person": held("person", [person("x", "1")], batch=1)})
+    assert lake.head() == Versions({})
+
+
+def test_log_keeps_no_value_of_a_record(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.land(1, "a", tables(1, condition("x", "1", "CANARY")))
+    logs = b"".join(path.read_bytes() for path in tmp_path.rglob("*.json"))
+    assert b"CANARY" not in logs
+
+
+def test_person_keys_are_stable_random_and_apart(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    first = lake.keys_for(["w1", "w2", "w1"], seeded(1))
+    again = lake.keys_for(["w2", "w3"], seeded(2))
+
+    assert again["w2"] == first["w2"]
+    assert len({*first.values(), *again.values()}) == 3
+    assert all(len(key) == 32 for key in first.values())
+    assert lake.known_keys(["w1", "w9"]) == {"w1": first["w1"]}
+    assert lake.wrapped_for([first["w1"]]) == {first["w1"]: "w1"}
+    with pytest.raises(Defect, match="1 person keys"):
+        lake.wrapped_for(["unknown"])
+
+
+def test_tag_without_a_person_stops_the_landing() -> None:
+    rows = transit("person", [person("", "1") | {"tag": "t1"}, person("", "2") | {"tag": "t2"}])
+    assert hold("person", rows, {"t1": "k1", "t2": "k2"}, provider="p", batch=3).column(
+        "person_key"
+    ).to_pylist() == ["k1", "k2"]
+    with pytest.raises(Defect, match="1 of 2 rows"):
+        hold("person", rows, {"t1": "k1"}, provider="p", batch=3)
