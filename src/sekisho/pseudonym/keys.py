@@ -1,0 +1,120 @@
+"""Keys of the two converters, and the keys of domains that follow from them (n-PEP).
+
+Converter i draws a share y_i and a key for its factors. The global public key
+Y = y_1*y_2*G is made in two steps; its secret y_1*y_2 exists nowhere. For a domain D in an
+epoch, f_i(D) is the part in the pseudonym and k_i(D) the part in the key of the ciphertext:
+
+    pseudonym of x in D   N_D(x) = f_1(D) * f_2(D) * H(x)
+    secret of D's owner   y_D    = y_1*k_1(D) * y_2*k_2(D), one share from each converter
+
+A share hides y_i behind k_i(D), so an owner together with one converter still lacks the
+other's y.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from sekisho.common.errors import Refusal
+from sekisho.common.ids import IDENTITY, Domain
+from sekisho.common.randomness import RandomBytes
+from sekisho.pseudonym.group import (
+    ONE,
+    SIZE,
+    Element,
+    Scalar,
+    decode_element,
+    decode_scalar,
+    multiply,
+    multiply_base,
+    random_scalar,
+    reduce_to_scalar,
+    scalar_product,
+)
+
+_MAGIC: Final = b"sekisho-converter-1\n"
+_FACTOR: Final = b"sekisho-pseudonym-factor-v1"
+_REKEY: Final = b"sekisho-rekey-factor-v1"
+_KEY_SIZE: Final = 64
+
+
+@dataclass(frozen=True)
+class ConverterSecret:
+    """Everything that one converter keeps secret. Its repr shows none of it."""
+
+    share: Scalar = field(repr=False)
+    """y_i: the converter's share of the global secret."""
+    key: bytes = field(repr=False)
+    """HMAC key (64 bytes) from which f_i and k_i of every domain and epoch follow."""
+
+    def __post_init__(self) -> None:
+        decode_scalar(self.share)
+        if len(self.key) != _KEY_SIZE:
+            raise Refusal("keys.malformed", f"A converter's factor key has {_KEY_SIZE} bytes.")
+
+    @classmethod
+    def generate(cls, random: RandomBytes) -> ConverterSecret:
+        """Draw a new secret."""
+        return cls(random_scalar(random), random(_KEY_SIZE))
+
+    def to_bytes(self) -> bytes:
+        """Return the secret as it is kept in a key file."""
+        return _MAGIC + self.share + self.key
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ConverterSecret:
+        """Read what `to_bytes` wrote; refuse anything else."""
+        body = data.removeprefix(_MAGIC)
+        if len(data) != len(_MAGIC) + SIZE + _KEY_SIZE or len(body) == len(data):
+            raise Refusal("keys.malformed", "These bytes are no converter's secret.")
+        return cls(Scalar(body[:SIZE]), body[SIZE:])
+
+    def public_step(self, previous: Element | None) -> Element:
+        """Return y_i*G for the first converter (None), y_i*previous for the next one."""
+        if previous is None:
+            return multiply_base(self.share)
+        return multiply(self.share, decode_element(previous))
+
+    def factor(self, domain: Domain, epoch: int) -> Scalar:
+        """Return f_i(domain): 1 in the domain of bare identities."""
+        return ONE if domain == IDENTITY else self._derive(_FACTOR, domain, epoch)
+
+    def rekey(self, domain: Domain, epoch: int) -> Scalar:
+        """Return k_i(domain). Nobody owns the domain of identities, so it has no key."""
+        if domain == IDENTITY:
+            raise Refusal(
+                "keys.identity-domain",
+                "Nothing is converted to bare identities, and nobody holds a key for them.",
+                rule="promise 3: no direct identifier enters the data wing",
+            )
+        return self._derive(_REKEY, domain, epoch)
+
+    def key_share(self, domain: Domain, epoch: int) -> Scalar:
+        """Return y_i*k_i(domain), to be sealed to the owner of ``domain`` and to nobody else."""
+        return scalar_product(self.share, self.rekey(domain, epoch))
+
+    def _derive(self, label: bytes, domain: Domain, epoch: int) -> Scalar:
+        if not domain or not 0 <= epoch < 2**32:
+            raise Refusal("keys.domain", "A key is of a named domain and an epoch from 0 on.")
+        # The labels differ in length and end in no NUL; the epoch has a fixed width: no two
+        # (label, epoch, domain) give the same message.
+        message = label + b"\x00" + epoch.to_bytes(4, "big") + domain.encode()
+        for counter in range(256):  # the first one fits, but for 1 case in 2^252
+            scalar = reduce_to_scalar(hmac.digest(self.key, bytes((counter,)) + message, "sha512"))
+            if scalar is not None:
+                return scalar
+        raise AssertionError("HMAC-SHA512 gave zero 256 times")  # pragma: no cover - impossible
+
+
+def domain_key(shares: Iterable[Scalar]) -> Scalar:
+    """Return a domain's secret: the product of the shares that the converters handed over."""
+    product: Scalar | None = None
+    for share in shares:
+        decode_scalar(share)
+        product = share if product is None else scalar_product(product, share)
+    if product is None:
+        raise Refusal("keys.no-share", "A domain's key needs a share from each converter.")
+    return product
