@@ -1,0 +1,127 @@
+"""Who does what, as data: framework files are read, proved, routed, described and drawn here.
+
+Rules this room keeps:
+
+- A file that leaves a function, a data class, a route or a remedy open without saying so is
+  refused, with its line and what is missing.
+- Everything derived (rooms, doors, lanes, routes, registries) is computed from the file; no
+  framework, body or kind of data is known to any code by name.
+- What the memo does not state is marked inferred, open or user input, and a key that changes
+  nothing yet is listed as not measured yet.
+
+It does not run anything, judges no framework, and knows no other room.
+"""
+
+from sekisho.framework.findings import Finding, findings, unmeasured
+from sekisho.framework.kinds import (
+    DataKinds,
+    Kind,
+    ProviderFunctions,
+    load_kinds,
+    load_provider_functions,
+)
+from sekisho.framework.model import (
+    CLASSES,
+    DECISIONS,
+    FUNCTIONS,
+    Body,
+    DataClass,
+    Decision,
+    Framework,
+    Function,
+    Text,
+    schema,
+)
+from sekisho.framework.reader import (
+    all_frameworks,
+    baselines,
+    find,
+    framework_files,
+    kinds_of,
+    load,
+)
+from sekisho.framework.routing import (
+    NO_COLLECTOR,
+    NO_OPERATOR_CONTRACT,
+    Lane,
+    Recipient,
+    Redress,
+    Route,
+    SubmissionRoute,
+    Window,
+    classes_of,
+    collectors,
+    desks,
+    environment,
+    extract_route,
+    forwards,
+    functions_of,
+    holders,
+    holds_and_joins,
+    lanes,
+    list_recipients,
+    provider_destinations,
+    recipients,
+    registries,
+    registries_for,
+    registry_of,
+    remedy,
+    rooms,
+    submission_routes,
+    windows,
+)
+
+__all__ = [
+    "CLASSES",
+    "DECISIONS",
+    "FUNCTIONS",
+    "NO_COLLECTOR",
+    "NO_OPERATOR_CONTRACT",
+    "Body",
+    "DataClass",
+    "DataKinds",
+    "Decision",
+    "Finding",
+    "Framework",
+    "Function",
+    "Kind",
+    "Lane",
+    "ProviderFunctions",
+    "Recipient",
+    "Redress",
+    "Route",
+    "SubmissionRoute",
+    "Text",
+    "Window",
+    "all_frameworks",
+    "baselines",
+    "classes_of",
+    "collectors",
+    "desks",
+    "environment",
+    "extract_route",
+    "find",
+    "findings",
+    "forwards",
+    "framework_files",
+    "functions_of",
+    "holders",
+    "holds_and_joins",
+    "kinds_of",
+    "lanes",
+    "list_recipients",
+    "load",
+    "load_kinds",
+    "load_provider_functions",
+    "provider_destinations",
+    "recipients",
+    "registries",
+    "registries_for",
+    "registry_of",
+    "remedy",
+    "rooms",
+    "schema",
+    "submission_routes",
+    "unmeasured",
+    "windows",
+]
