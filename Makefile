@@ -1,0 +1,67 @@
+# Two commands are all the set-up: `make run` and `make test`.
+# Both create .venv from the system's Python, install the locked dependencies, and, when root,
+# install the Debian packages that they need.
+
+PYTHON ?= /usr/bin/python3
+VENV := .venv
+BIN := $(VENV)/bin
+OUT ?= out/first-study
+RUN_PACKAGES := python3-venv bubblewrap libseccomp2
+TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-noto-cjk poppler-utils git
+JOBS ?= 2
+
+.PHONY: help run up test check fix schemas bench-identity bench-ledger bench-collection bench-processing bench-run clean
+
+help:  ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
+
+.stamps/packages-run:
+	@mkdir -p .stamps
+	@scripts/packages $(RUN_PACKAGES)
+	@touch $@
+
+.stamps/packages-test:
+	@mkdir -p .stamps
+	@scripts/packages $(TEST_PACKAGES)
+	@touch $@ .stamps/packages-run
+
+.stamps/venv-run: requirements/run.txt pyproject.toml .stamps/packages-run
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.stamps/venv-test: requirements/dev.txt pyproject.toml .stamps/packages-test
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@ .stamps/venv-run
+
+run: .stamps/venv-run  ## the first study, from submission to release, in one framework
+	@$(BIN)/sekisho run scenarios/first-study.toml --out $(OUT)
+	@$(BIN)/sekisho verify $(OUT)
+
+up: .stamps/venv-run  ## all bodies of a framework on this machine, until Ctrl-C
+	@$(BIN)/sekisho up
+
+check: .stamps/venv-test  ## ruff, mypy, import-linter
+	$(BIN)/ruff check src tests benchmarks studies
+	$(BIN)/ruff format --check src tests benchmarks studies
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check  ## everything: checks and all tests
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+fix: .stamps/venv-test  ## format and mend what can be mended
+	$(BIN)/ruff check --fix src tests benchmarks studies
+	$(BIN)/ruff format src tests benchmarks studies
+
+schemas: .stamps/venv-test  ## write the JSON Schemas and tables of docs/reference anew
+	$(BIN)/python -m sekisho.reference docs/reference
+
+bench-identity bench-ledger bench-collection bench-processing bench-run: .stamps/venv-test
+	$(BIN)/python benchmarks/$(@:bench-%=%).py
+
+clean:  ## remove what the targets made
+	rm -rf $(VENV) .stamps out

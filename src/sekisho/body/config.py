@@ -1,0 +1,83 @@
+"""What one body is told at its start: a TOML file in its folder."""
+
+from __future__ import annotations
+
+from datetime import date
+from pathlib import Path
+
+import msgspec
+
+from sekisho.common.toml import read_toml
+
+FAULTS = ("holder-filter-off",)
+"""Faults that a rehearsal may plant, to prove that the second guard holds."""
+
+
+class RehearsalOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Start options of a rehearsal; an ordinary configuration has none and so refuses them."""
+
+    seed: int
+    start: date
+    faults: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        unknown = [fault for fault in self.faults if fault not in FAULTS]
+        if unknown:
+            raise ValueError(f"unknown fault {unknown[0]}; known: {', '.join(FAULTS)}")
+
+
+class BodyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One body. Paths are relative to the file; ``database`` is a Django-style URL."""
+
+    body: str
+    framework: str
+    directory: str
+    listen: str
+    rules: str
+    database: str = "sqlite"
+    declared_synthetic: bool = False
+    rehearsal: RehearsalOptions | None = None
+
+
+class Folders(msgspec.Struct, frozen=True):
+    """Where one body keeps what it has."""
+
+    base: Path
+
+    @property
+    def data(self) -> Path:
+        return self.base / "data"
+
+    @property
+    def lake(self) -> Path:
+        return self.data / "lake"
+
+    @property
+    def spool(self) -> Path:
+        return self.data / "spool"
+
+    @property
+    def projects(self) -> Path:
+        return self.data / "projects"
+
+    @property
+    def keys(self) -> Path:
+        return self.base / "keys"
+
+    @property
+    def ledger(self) -> Path:
+        return self.base / "ledger"
+
+    @property
+    def documents(self) -> Path:
+        """Signed documents: receipts, permits, decisions. Anyone with the keys can verify them."""
+        return self.base / "documents"
+
+    @property
+    def log(self) -> Path:
+        return self.base / "log"
+
+
+def read_config(path: Path) -> tuple[BodyConfig, Folders]:
+    """Read a body's configuration; its folder is where the file is."""
+    return read_toml(path, BodyConfig), Folders(path.resolve().parent)

@@ -1,0 +1,107 @@
+"""Every door of the exchange as one table: room, name, who may call it, which flow answers.
+
+A body mounts the rows whose room its framework gives it; nothing else has a route (promise 2).
+A room of "*" is everywhere. Rehearsal doors exist only in a body that was started for one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+REHEARSAL = "rehearsal"
+EVERYWHERE = "status"
+SELF = "self"
+"""No party has this role: such a door takes only what a body sends to itself."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One door.
+
+    Args:
+        room: the room of the framework that has it.
+        name: the last part of its path.
+        senders: roles that may call it; a caller with none of them is refused.
+        flow: ``module:function`` below `sekisho.body.flows`.
+        mode: a ``message`` is kept, acknowledged and handled once by the worker; a ``query`` is
+            answered at once and changes nothing.
+    """
+
+    room: str
+    name: str
+    senders: frozenset[str]
+    flow: str
+    mode: Literal["message", "query"] = "message"
+
+    @property
+    def path(self) -> str:
+        return f"{self.room}/{self.name}"
+
+
+def _door(room: str, name: str, senders: str, flow: str, *, query: bool = False) -> Endpoint:
+    return Endpoint(room, name, frozenset(senders.split()), flow, "query" if query else "message")
+
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    # Submission
+    _door("collection", "submission", "provider", "submission:receive"),
+    _door("collection", "payload", "body", "transfer:receive_payload"),
+    _door("collection", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
+    _door("collection", "receipt", "body", "submission:keep_receipt"),
+    _door("collection", "receipts", "provider", "submission:receipts", query=True),
+    # Identity
+    _door("conversion", "batch", "provider body converter", "conversion:convert"),
+    _door("conversion", "key-share", "body", "keyshares:give_share", query=True),
+    _door("history", "identities", "body", "identity:encrypt"),
+    # Opt-out
+    _door("opt_out", "choice", "desk", "optout:record"),
+    _door("opt_out", "encrypted", "history", "optout:convert_choices"),
+    _door("opt_out", "payload", "body", "transfer:receive_payload"),
+    _door("opt_out", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
+    _door("opt_out", "acknowledgement", "body", "optout:acknowledged"),
+    _door("opt_out", "head", "body", "optout:head", query=True),
+    _door("opt_out", "permit", "body", "optout:list_for_project"),
+    # Review
+    _door("review", "application", "applicant", "review:apply"),
+    _door("review", "lane", "body", "review:open_lane"),
+    _door("review", "vote", "reviewer", "review:vote"),
+    _door("review", "decision", "body", "review:collect_decision"),
+    _door("review", "draft", "body", "permit:sign"),
+    _door("review", "signature", "body", "permit:collect_signature"),
+    _door("review", "ballots", "reviewer", "review:ballots", query=True),
+    _door("review", "status", "applicant reviewer", "review:status", query=True),
+    # Extract
+    _door("collection", "permit", "body", "extract:hand_over"),
+    _door("processing", "payload", "body", "transfer:receive_payload"),
+    _door("processing", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
+    _door("analysis", "permit", "body", "project:open"),
+    _door("analysis", "payload", "body", "transfer:receive_payload"),
+    _door("analysis", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
+    _door("analysis", "refusal", "body", "project:holder_refused"),
+    # Analysis and release
+    _door("analysis", "job", "applicant", "job:submit"),
+    _door("analysis", "review", "checker", "job:review"),
+    _door("analysis", "requests", "checker", "job:requests", query=True),
+    _door("analysis", "released", "applicant", "job:released", query=True),
+    _door("analysis", "project", "applicant", "project:status", query=True),
+    # Every body
+    _door(EVERYWHERE, "notice", "body", "status:notice"),
+    _door(EVERYWHERE, "day", SELF, "status:day_begins"),
+    _door(EVERYWHERE, "figures", "observer", "status:figures", query=True),
+    # Rehearsal
+    _door(REHEARSAL, "clock", "observer", "status:set_clock"),
+    _door(REHEARSAL, "queue", "observer", "status:queue", query=True),
+)
+
+
+def rooms_mounted(rooms: Iterable[str], *, rehearsal: bool) -> frozenset[str]:
+    """Return the rooms whose doors a body mounts."""
+    return frozenset(rooms) | {EVERYWHERE} | ({REHEARSAL} if rehearsal else set())
+
+
+def mounted(rooms: Iterable[str], *, rehearsal: bool) -> tuple[Endpoint, ...]:
+    """Return the doors of a body with these rooms."""
+    open_rooms = rooms_mounted(rooms, rehearsal=rehearsal)
+    return tuple(endpoint for endpoint in ENDPOINTS if endpoint.room in open_rooms)

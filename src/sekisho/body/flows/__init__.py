@@ -1,0 +1,5 @@
+"""Journeys across rooms, one file each. A flow reads, decides through the rooms, returns an outcome.
+
+A flow changes nothing itself: what it returns is committed whole by `sekisho.body.service`. It may
+be run again after a crash, so files that it writes before are written under names that repeat.
+"""

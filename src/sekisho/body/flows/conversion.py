@@ -1,0 +1,96 @@
+"""A converter's desk at work: check the signed reason, convert blind, pass on, record sizes."""
+
+from __future__ import annotations
+
+from sekisho.body.context import Body
+from sekisho.body.flows.permits import granted_permit
+from sekisho.body.ports import Incoming, Outcome, Outgoing
+from sekisho.common.errors import Defect, Refusal, SekishoError
+from sekisho.control import conversion as desk
+from sekisho.exchange import jws, parcel
+from sekisho.exchange.transfer import REASON, Reason
+from sekisho.pseudonym.convert import Batch, convert_batch, pack, unpack
+
+CONVERTED = "conversion"
+
+
+def convert(body: Body, message: Incoming) -> Outcome:
+    """Convert each batch of a message. One that is refused does not stop the others."""
+    header, blobs = parcel.unpack(message.read())
+    outcome = Outcome()
+    for token, blob in zip(header["reasons"], blobs, strict=True):
+        try:
+            outcome.add(_convert_one(body, message.sender, token, blob))
+        except SekishoError as refusal:
+            outcome.fact("conversion.refused", code=refusal.code, sender=message.sender)
+            outcome.put.append(
+                ("refused", f"{message.id}:{len(outcome.put)}", refusal.as_problem())
+            )
+    return outcome
+
+
+def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> Outcome:
+    signed = jws.verify(token, body.directory.resolve, REASON)
+    reason = Reason.from_payload(signed.payload)
+    first, second = (body.auxiliary(role) for role in ("converter", "oversight"))
+    expected = signed.signer if body.id == first else first
+    if sender != expected:
+        raise Refusal("conversion.out-of-turn", "The batch does not come from whom it must.")
+    batch = unpack(blob)
+    if body.id == first and batch.public != body.keys.global_key:
+        raise Refusal("conversion.not-global", "A batch starts under the global key.")
+    desk.check(
+        reason.payload(),
+        signed.signer,
+        reason.from_domain,
+        reason.to_domain,
+        len(batch),
+        _facts(body, reason),
+    )
+    converted = _step(body, batch, reason)
+    outcome = Outcome()
+    to, path = (second, "conversion/batch") if body.id == first else _destination(reason)
+    outcome.send.append(
+        Outgoing(
+            to,
+            path,
+            parcel.pack({"reasons": [token]}, [pack(converted)]),
+            content_type=parcel.MEDIA_TYPE,
+        )
+    )
+    outcome.put.append((CONVERTED, reason.id, {"count": len(batch)}))
+    outcome.fact(
+        "conversion.done",
+        reason=reason.id,
+        reason_kind=reason.kind,
+        from_domain=reason.from_domain,
+        to_domain=reason.to_domain,
+        count=len(batch),
+        epoch=reason.epoch,
+    )
+    return outcome
+
+
+def _step(body: Body, batch: Batch, reason: Reason) -> Batch:
+    if body.keys.converter is None:
+        raise Defect("conversion.no-secret", "A converter without its secret.")
+    return convert_batch(
+        body.keys.converter, batch, reason.from_domain, reason.to_domain, reason.epoch, body.random
+    )
+
+
+def _destination(reason: Reason) -> tuple[str, str]:
+    return reason.receiver, f"{reason.room}/pseudonyms"
+
+
+def _facts(body: Body, reason: Reason) -> desk.Facts:
+    """What the desk must know: the day, what was converted before, who may sign, what was granted."""
+    permit = granted_permit(body, reason.permit) if reason.permit else None
+    return desk.Facts(
+        today=body.today(),
+        epoch=body.epoch,
+        seen=frozenset({reason.id} if body.store.get(CONVERTED, reason.id) else ()),
+        roles={actor: body.directory.roles(actor) for actor in body.directory.ids()},
+        framework=body.framework,
+        permit=permit,
+    )

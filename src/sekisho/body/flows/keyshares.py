@@ -1,0 +1,56 @@
+"""Keys of pseudonym domains: a body asks both converters for its shares; a converter gives them
+only to the domain's owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import orjson
+
+from sekisho.body.context import Body
+from sekisho.body.flows.permits import granted_permit
+from sekisho.body.ports import Json
+from sekisho.common.canonical import canonical_json
+from sekisho.common.errors import Refusal
+from sekisho.common.ids import Domain, body_domain, registry_domain
+from sekisho.exchange import seal
+from sekisho.pseudonym.group import Scalar
+
+CONVERTERS = ("converter", "oversight")
+
+
+def domain_secret(body: Body, domain: Domain, permit: str | None = None) -> Scalar:
+    """Return this body's secret for one of its domains; a project's needs the permit."""
+    return body.keys.domain_secret(domain, lambda: _fetch(body, domain, permit))
+
+
+def _fetch(body: Body, domain: Domain, permit: str | None) -> tuple[Scalar, ...]:
+    question = canonical_json({"domain": domain, "epoch": body.epoch, "permit": permit})
+    shares = []
+    for role in CONVERTERS:
+        peer = body.directory.find(body.auxiliary(role))
+        answer = body.client.post(peer, "/exchange/conversion/key-share", question).json()
+        sealed = bytes.fromhex(answer["sealed"])
+        shares.append(Scalar(seal.open_sealed(sealed, body.keys.seal)))
+    return tuple(shares)
+
+
+def give_share(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Answer a body's request for its share of a domain's key, sealed to that body."""
+    question = orjson.loads(data)
+    domain = Domain(question["domain"])
+    own = {body_domain(sender), registry_domain(sender)}
+    if domain not in own:
+        permit = granted_permit(body, question["permit"] or "")
+        if domain not in permit.domains_of(sender):
+            raise Refusal(
+                "keys.not-your-domain",
+                "A body gets key shares for its own domains only.",
+                rule="design section 5, Identity: the share of D is sealed to D",
+            )
+    secret = body.keys.converter
+    if secret is None:
+        raise Refusal("keys.no-converter", "This body is no converter.")
+    share = secret.key_share(domain, question["epoch"])
+    recipient = body.directory.find(sender).seal_recipient
+    return {"sealed": seal.seal(bytes(share), recipient).hex()}

@@ -1,0 +1,208 @@
+"""A choice from the desk to the registry, and the list from the registry to every holder.
+
+The desk keeps the choice and a form that it cannot read; once a day the forms go to the history
+service in a shuffled batch; the registry learns its own pseudonym of each person, never who it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import orjson
+import pyarrow as pa
+
+from sekisho.body.context import Body
+from sekisho.body.flows import transfer
+from sekisho.body.flows.lists import issue, send_to_project
+from sekisho.body.flows.permits import granted_permit
+from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.canonical import canonical_json
+from sekisho.common.ids import IDENTITY, BodyId, Tag, new_id, new_tag, registry_domain
+from sekisho.common.randomness import shuffle
+from sekisho.control.optout import Acknowledgement, Choice
+from sekisho.exchange import jws, parcel
+from sekisho.exchange.transfer import Reason
+from sekisho.framework import forwards, registries, registry_of
+
+RECEIPT = "sekisho-choice-receipt"
+VALID_DAYS = 7
+
+
+def record(body: Body, message: Incoming) -> Outcome:
+    """Record a choice at this desk; the form that names the person stays sealed."""
+    stated: Json = orjson.loads(message.read())
+    day = body.today()
+    serial = sum(1 for _ in body.store.find("choice"))
+    choice = Choice.from_payload(
+        {
+            "ref": new_tag(body.random),
+            "scope": stated["scope"],
+            "effective_from": stated.get("effective_from") or day.isoformat(),
+            "recorded_on": day.isoformat(),
+            "revoke": bool(stated.get("revoke", False)),
+            "proxy": bool(stated.get("proxy", False)),
+            "serial": serial,
+        }
+    )
+    kept = {"choice": choice.payload(), "form": str(stated["form"]), "state": "recorded"}
+    receipt = jws.sign(choice.payload(), body.keys.signing, body.id, RECEIPT)
+    outcome = Outcome(put=[("choice", choice.ref, kept)])
+    outcome.documents.append((f"choices/{choice.ref}.jws", receipt))
+    outcome.fact("optout.choice", ref=choice.ref, scope=str(choice.scope), revoke=choice.revoke)
+    return outcome
+
+
+def cut_off(body: Body) -> Outcome:
+    """The daily batch: send the forms of recorded choices to the history service, shuffled."""
+    waiting = [(ref, kept) for ref, kept in body.store.find("choice") if kept["state"] == "recorded"]
+    if not waiting:
+        return Outcome()
+    shuffle(body.random, waiting)
+    batch = new_id(body.random)
+    outcome = Outcome(put=[("choice-batch", batch, {"refs": [ref for ref, _ in waiting]})])
+    for ref, kept in waiting:
+        outcome.put.append(("choice", ref, kept | {"state": "sent", "form": ""}))
+    forms = [bytes.fromhex(kept["form"]) for _, kept in waiting]
+    outcome.send.append(
+        Outgoing(
+            body.auxiliary("history"),
+            "history/identities",
+            parcel.pack({"batch": batch}, forms),
+            content_type=parcel.MEDIA_TYPE,
+        )
+    )
+    return outcome
+
+
+def convert_choices(body: Body, message: Incoming) -> Outcome:
+    """Send what the history service encrypted through the converters to the registry."""
+    header, ciphers = parcel.unpack(message.read())
+    batch = body.store.get("choice-batch", header["batch"])
+    if batch is None:
+        return Outcome()
+    unreadable = set(header["unreadable"])
+    outcome = Outcome()
+    readable = []
+    for position, ref in enumerate(batch["refs"]):
+        kept = body.store.get("choice", ref) or {}
+        state = "unreadable" if position in unreadable else "converting"
+        outcome.put.append(("choice", ref, kept | {"state": state}))
+        if state == "converting":
+            readable.append((Tag(ref), kept["choice"]))
+    if not readable:
+        return outcome
+    registry = registry_of(body.framework, BodyId(body.id))
+    reason = Reason(
+        id=f"choices:{header['batch']}",
+        kind="choice",
+        from_domain=IDENTITY,
+        to_domain=registry_domain(registry),
+        receiver=registry,
+        room="opt_out",
+        max_rows=len(readable),
+        expires=(body.today() + timedelta(days=VALID_DAYS)).isoformat(),
+        epoch=body.epoch,
+    )
+    persons = tuple(
+        (tag, cipher) for (tag, _), cipher in zip(readable, ciphers, strict=True)
+    )
+    outcome.add(transfer.start_encrypted(body, reason, persons, _table(readable)))
+    return outcome
+
+
+def register(body: Body, arrived: transfer.Arrived) -> Outcome:
+    """Keep choices under this registry's pseudonyms, tell other registries, issue a new list."""
+    rows = zip(
+        arrived.tables["choices"]["tag"].to_pylist(),
+        arrived.tables["choices"]["choice"].to_pylist(),
+        strict=True,
+    )
+    changed: dict[str, list[Json]] = {}
+    outcome = Outcome()
+    for tag, text in rows:
+        choice = Choice.from_payload(orjson.loads(text))
+        wrapped = body.keys.wrap(arrived.pseudonyms[tag])
+        kept = changed.get(wrapped) or (body.store.get("registry", wrapped) or {}).get("choices", [])
+        if all(known["ref"] != choice.ref for known in kept):
+            changed[wrapped] = [*kept, choice.payload()]
+        if body.store.get("choice", choice.ref) is not None:
+            own = body.store.get("choice", choice.ref) or {}
+            outcome.put.append(("choice", choice.ref, own | {"state": "registered"}))
+    outcome.put += [("registry", wrapped, {"choices": kept}) for wrapped, kept in changed.items()]
+    if arrived.reason.kind == "choice":
+        for other in forwards(body.framework, BodyId(body.id)):
+            outcome.add(_forward(body, other, arrived))
+    outcome.add(issue(body, changed))
+    return outcome
+
+
+def _forward(body: Body, other: str, arrived: transfer.Arrived) -> Outcome:
+    """Tell another registry of choices, under fresh tags."""
+    fresh = {tag: new_tag(body.random) for tag in arrived.pseudonyms}
+    texts = dict(
+        zip(
+            arrived.tables["choices"]["tag"].to_pylist(),
+            arrived.tables["choices"]["choice"].to_pylist(),
+            strict=True,
+        )
+    )
+    reason = Reason(
+        id=f"{arrived.reason.id}:{other}",
+        kind="choice_forward",
+        from_domain=registry_domain(body.id),
+        to_domain=registry_domain(other),
+        receiver=other,
+        room="opt_out",
+        max_rows=len(fresh),
+        expires=(body.today() + timedelta(days=VALID_DAYS)).isoformat(),
+        epoch=body.epoch,
+    )
+    persons = [(fresh[tag], element) for tag, element in arrived.pseudonyms.items()]
+    rows = [(fresh[Tag(tag)], orjson.loads(text)) for tag, text in texts.items()]
+    return transfer.start(body, reason, persons, _table(rows))
+
+
+def _table(rows: list[tuple[Tag, Any]]) -> dict[str, pa.Table]:
+    ordered = sorted(rows)
+    return {
+        "choices": pa.table(
+            {
+                "tag": [tag for tag, _ in ordered],
+                "choice": [canonical_json(choice).decode() for _, choice in ordered],
+            }
+        )
+    }
+
+
+def daily(body: Body) -> Outcome:
+    """What a desk and a registry do at the cut-off of a day."""
+    outcome = cut_off(body)
+    unsettled = any(
+        kept["state"] in {"recorded", "sent", "converting"} for _, kept in body.store.find("choice")
+    )
+    own = registry_of(body.framework, BodyId(body.id)) == body.id if "opt_out" in body.rooms else False
+    if body.id in registries(body.framework) and not (own and unsettled):
+        outcome.add(issue(body, {}))
+    return outcome
+
+
+def acknowledged(body: Body, message: Incoming) -> Outcome:
+    """Keep a holder's word that it applies a list."""
+    answer = Acknowledgement.from_payload(orjson.loads(message.read()))
+    key = f"{answer.number:08d}:{message.sender}"
+    return Outcome(put=[("acknowledgement", key, answer.payload())])
+
+
+def head(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Tell another body the number and digest of this registry's newest list."""
+    return body.store.get("list-head", body.id) or {"number": 0}
+
+
+def list_for_project(body: Body, message: Incoming) -> Outcome:
+    """Send the newest list into a project's domain, for the gate in front of its environment."""
+    text = message.read().decode()
+    permit = granted_permit(body, text)
+    return send_to_project(body, permit, text)
+

@@ -1,0 +1,51 @@
+"""What a body says of itself: figures without any value of a person, notices, and its queue."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+
+import orjson
+
+from sekisho.body.context import Body
+from sekisho.body.flows import figures as collect
+from sekisho.body.flows import optout
+from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.errors import UserError
+
+
+def notice(body: Body, message: Incoming) -> Outcome:
+    """Keep another body's word that it refused a message of ours, and why."""
+    problem: Json = orjson.loads(message.read())
+    return Outcome(put=[("notice", message.id, problem | {"sender": message.sender})])
+
+
+def figures(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Return counts for a report."""
+    return collect.figures(body)
+
+
+def queue(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Return how much work waits (a rehearsal moves its clock when nothing does)."""
+    return body.store.queue()
+
+
+def set_clock(body: Body, message: Incoming) -> Outcome:
+    """Move a rehearsal's clock to a day; what is due at the day's cut-off is done then."""
+    day = date.fromisoformat(orjson.loads(message.read())["day"])
+    if day < body.today():
+        raise UserError("rehearsal.backwards", "A rehearsal's clock does not go back.")
+    outcome = Outcome(put=[("clock", "day", {"day": day.isoformat()})])
+    outcome.send.append(_own(body, day))
+    return outcome
+
+
+def _own(body: Body, day: date) -> Outgoing:
+    return Outgoing(body.id, "status/day", orjson.dumps({"day": day.isoformat()}))
+
+
+def day_begins(body: Body, message: Incoming) -> Outcome:
+    """The cut-off of a day: send the day's choices, issue the day's list."""
+    if "opt_out" not in body.rooms:
+        return Outcome()
+    return optout.daily(body)

@@ -1,0 +1,164 @@
+"""Receiving a transfer: the payload from its sender, the pseudonyms from the second converter.
+
+Whichever half comes last completes it. What a completed transfer means depends on the kind of its
+reason; the table `COMPLETE` says which flow takes it from there.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from sekisho.body.context import Body
+from sekisho.body.flows import keyshares
+from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.errors import Refusal
+from sekisho.common.ids import Tag
+from sekisho.exchange import jws, parcel, seal, tables
+from sekisho.exchange.transfer import (
+    REASON,
+    Encrypted,
+    Reason,
+    batch_parcel,
+    encrypt_persons,
+    make_transfer,
+)
+from sekisho.pseudonym.convert import open_batch, unpack
+from sekisho.pseudonym.group import Element
+
+COMPLETE = {
+    "submission": "submission:land",
+    "choice": "optout:register",
+    "choice_forward": "optout:register",
+    "opt_out_list": "lists:arrived",
+    "permit": "extract:arrived",
+}
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A whole transfer: why it came, from whom, its tables, and each tag's pseudonym here."""
+
+    reason: Reason
+    sender: str
+    tables: dict[str, pa.Table]
+    pseudonyms: dict[Tag, Element]
+
+
+def start(
+    body: Body,
+    reason: Reason,
+    persons: Sequence[tuple[Tag, Element]],
+    payload: dict[str, pa.Table],
+) -> Outcome:
+    """Send a transfer of ours: payload to the receiver, batch to the first converter."""
+    encrypted = encrypt_persons(persons, body.keys.global_key, body.random)
+    return start_encrypted(body, reason, encrypted, payload)
+
+
+def start_encrypted(
+    body: Body, reason: Reason, persons: Encrypted, payload: dict[str, pa.Table]
+) -> Outcome:
+    """Like `start`, for persons whom another body encrypted (the history service)."""
+    outcome = Outcome()
+    made = make_transfer(
+        reason,
+        signer=body.id,
+        key=body.keys.signing,
+        persons=persons,
+        payload=payload,
+        recipient=body.directory.find(reason.receiver).seal_recipient,
+        global_key=body.keys.global_key,
+    )
+    sealed = parcel.pack({"reason": made.token}, [made.sealed])
+    outcome.send.append(
+        Outgoing(
+            reason.receiver, f"{reason.room}/payload", sealed, content_type=parcel.MEDIA_TYPE
+        )
+    )
+    outcome.send.append(
+        Outgoing(
+            body.auxiliary("converter"),
+            "conversion/batch",
+            batch_parcel([(made.token, made.batch)]),
+            content_type=parcel.MEDIA_TYPE,
+        )
+    )
+    return outcome
+
+
+def receive_payload(body: Body, message: Incoming) -> Outcome:
+    """Keep the sealed half."""
+    header, blobs = parcel.unpack(message.read())
+    return keep_payload(body, header["reason"], blobs[0])
+
+
+def keep_payload(body: Body, token: str, sealed: bytes) -> Outcome:
+    """Keep a sealed payload whose reason is ``token``."""
+    reason, sender = verify_reason(body, token)
+    _write(_file(body, reason.id, "payload"), sealed)
+    return _half(body, reason, sender, "payload")
+
+
+def receive_pseudonyms(body: Body, message: Incoming) -> Outcome:
+    """Keep the converted half; only the second converter may bring it."""
+    if message.sender != body.auxiliary("oversight"):
+        raise Refusal("transfer.not-second", "Pseudonyms come from the second converter only.")
+    header, blobs = parcel.unpack(message.read())
+    reason, sender = verify_reason(body, header["reasons"][0])
+    _write(_file(body, reason.id, "pseudonyms"), blobs[0])
+    return _half(body, reason, sender, "pseudonyms")
+
+
+def verify_reason(body: Body, token: str) -> tuple[Reason, str]:
+    """Return a signed reason addressed to this body, and who signed it."""
+    signed = jws.verify(token, body.directory.resolve, REASON)
+    reason = Reason.from_payload(signed.payload)
+    if reason.receiver != body.id:
+        raise Refusal("transfer.misaddressed", "The transfer is meant for another body.")
+    return reason, signed.signer
+
+
+def _half(body: Body, reason: Reason, sender: str, half: str) -> Outcome:
+    kept: Json = body.store.get("transfer", reason.id) or {"halves": [], "state": "waiting"}
+    if kept["state"] != "waiting":
+        return Outcome()
+    halves = sorted({*kept["halves"], half})
+    state = {"halves": halves, "state": "waiting", "reason": reason.payload(), "sender": sender}
+    if len(halves) < 2:
+        return Outcome(put=[("transfer", reason.id, state)])
+    outcome = _complete(body, reason, sender)
+    outcome.put.append(("transfer", reason.id, state | {"state": "complete"}))
+    return outcome
+
+
+def _complete(body: Body, reason: Reason, sender: str) -> Outcome:
+    sealed = _file(body, reason.id, "payload").read_bytes()
+    batch = unpack(_file(body, reason.id, "pseudonyms").read_bytes())
+    secret = keyshares.domain_secret(body, reason.to_domain, reason.permit)
+    arrived = Arrived(
+        reason=reason,
+        sender=sender,
+        tables=tables.unpack(seal.open_sealed(sealed, body.keys.seal)),
+        pseudonyms=dict(open_batch(batch, secret)),
+    )
+    module, _, name = COMPLETE[reason.kind].partition(":")
+    flows: Any = importlib.import_module(f"sekisho.body.flows.{module}")
+    finish: Callable[[Body, Arrived], Outcome] = getattr(flows, name)
+    return finish(body, arrived)
+
+
+def _file(body: Body, transfer_id: str, half: str) -> Path:
+    safe = "".join(c if c.isalnum() or c in "-." else "_" for c in transfer_id)
+    return body.folders.spool / "transfers" / safe / half
+
+
+def _write(file: Path, data: bytes) -> None:
+    from sekisho.common.atomicfile import write_atomically
+
+    write_atomically(file, data)

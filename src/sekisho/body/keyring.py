@@ -1,0 +1,69 @@
+"""A body's own keys, and its keys for pseudonym domains, in one folder of mode 0700.
+
+A domain's secret is the product of one share from each converter; neither converter has it, and a
+body gets shares only for domains that are its own (`sekisho.body.flows.conversion`).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sekisho.common.ids import Domain
+from sekisho.common.randomness import RandomBytes
+from sekisho.common.secretfile import read_secret, write_secret
+from sekisho.exchange.keys import SealKey, SigningKey
+from sekisho.pseudonym.group import Element, Scalar
+from sekisho.pseudonym.keys import ConverterSecret, domain_key
+from sekisho.pseudonym.wrap import new_wrapping_key, unwrap, wrap
+
+
+@dataclass(frozen=True)
+class Keyring:
+    """The keys of one body. ``global_key`` is the public key Y under which identities start."""
+
+    folder: Path
+    signing: SigningKey
+    seal: SealKey
+    wrapping: bytes
+    global_key: Element
+    converter: ConverterSecret | None = None
+
+    def domain_secret(self, domain: Domain, fetch: Callable[[], tuple[Scalar, ...]]) -> Scalar:
+        """Return the secret of a domain of ours, asking the converters for shares the first time."""
+        file = self.folder / f"domain-{hashlib.sha256(domain.encode()).hexdigest()[:24]}.key"
+        if not file.exists():
+            write_secret(file, bytes(domain_key(fetch())))
+        return Scalar(read_secret(file))
+
+    def wrap(self, element: Element) -> str:
+        """Return a pseudonym as it is kept at rest: unreadable without the wrapping key."""
+        return wrap(self.wrapping, element).hex()
+
+    def unwrap(self, wrapped: str) -> Element:
+        return unwrap(self.wrapping, bytes.fromhex(wrapped))
+
+
+SIGNING, SEAL, WRAPPING, CONVERTER, GLOBAL = "signing", "seal", "wrapping", "converter", "global"
+
+
+def make_keys(folder: Path, draw: Callable[[str], RandomBytes]) -> None:
+    """Draw a body's own keys, each from the randomness for its purpose."""
+    SigningKey.generate(draw(SIGNING)).write(folder / SIGNING)
+    SealKey.generate(draw(SEAL)).write(folder / SEAL)
+    write_secret(folder / WRAPPING, new_wrapping_key(draw(WRAPPING)))
+
+
+def load_keys(folder: Path) -> Keyring:
+    """Read a body's keys; files that others can read are refused."""
+    converter = folder / CONVERTER
+    return Keyring(
+        folder=folder,
+        signing=SigningKey.read(folder / SIGNING),
+        seal=SealKey.read(folder / SEAL),
+        wrapping=read_secret(folder / WRAPPING),
+        global_key=Element(read_secret(folder / GLOBAL)),
+        converter=ConverterSecret.from_bytes(read_secret(converter)) if converter.exists() else None,
+    )

@@ -1,0 +1,175 @@
+"""Turns one kept message into one committed outcome; delivers what must go out."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import logging
+import traceback
+from collections.abc import Callable, Mapping
+from datetime import UTC
+from typing import Any
+
+from sekisho.body.context import Body
+from sekisho.body.endpoints import Endpoint, mounted
+from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.canonical import canonical_json
+from sekisho.common.errors import Defect, PeerError, Refusal, SekishoError, UserError
+from sekisho.control.ledger import Entry
+from sekisho.exchange.directory import Directory
+
+log = logging.getLogger("sekisho.body")
+
+
+class Service:
+    """One body at work. The web process keeps messages; the worker handles and delivers them."""
+
+    def __init__(self, body: Body) -> None:
+        self.body = body
+        rehearsal = body.config.rehearsal is not None
+        self.endpoints = {e.path: e for e in mounted(body.rooms, rehearsal=rehearsal)}
+
+    def endpoint(self, path: str) -> Endpoint:
+        """Return the door at ``path``.
+
+        Raises:
+            Refusal: this body has no such door.
+        """
+        if path not in self.endpoints:
+            raise Refusal("body.no-such-door", "This is not a function of this body.")
+        return self.endpoints[path]
+
+    def admit(self, endpoint: Endpoint, sender: str) -> None:
+        """Refuse a caller that has none of the roles of this door."""
+        if not roles_of(self.body.directory, sender) & endpoint.senders:
+            raise Refusal(
+                "body.not-yours",
+                f"{sender} may not call {endpoint.path}.",
+                rule=f"open to: {', '.join(sorted(endpoint.senders))}",
+            )
+
+    def query(self, endpoint: Endpoint, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+        """Answer a question at once; nothing is changed."""
+        answer: Json = flow(endpoint)(self.body, sender, params, data)
+        return answer
+
+    def handle(self, message_id: str) -> str:
+        """Handle a kept message; doing it again after a crash ends in the same state."""
+        message = self.body.store.incoming(message_id)
+        try:
+            endpoint = self.endpoint(message.path)
+            outcome = flow(endpoint)(self.body, message)
+            state = "done"
+        except (Refusal, UserError) as refusal:
+            outcome, state = self._refused(message, refusal), "refused"
+        except PeerError:
+            return "unreachable"
+        except Exception as error:
+            log.error("%s failed: %s", message.path, where(error))
+            outcome, state = Outcome(), "failed"
+        self.commit(outcome, message, state)
+        return state
+
+    def commit(self, outcome: Outcome, message: Incoming, state: str) -> None:
+        """Write an outcome: files first (repeatable), then one transaction, then the ledger."""
+        store = self.body.store
+        for name, text in outcome.documents:
+            self.body.documents.write(name, text)
+        ids = [derived(message.id, n) for n in range(len(outcome.send))]
+        for out_id, out in zip(ids, outcome.send, strict=True):
+            store.write_spool("in" if out.to == self.body.id else "out", out_id, out.body)
+        with store.transaction():
+            for kind, key, data in outcome.put:
+                store.put(kind, key, data)
+            for stream, expected, events in outcome.append:
+                store.append(stream, expected, events)
+            for out_id, out in zip(ids, outcome.send, strict=True):
+                self._queue(out_id, out)
+            at = self.body.now().astimezone(UTC)
+            for fact in outcome.facts:
+                store.stage(Entry(fact.kind, at, fact.body).to_bytes())
+            store.finish_incoming(message.id, state)
+        if outcome.facts:
+            self.body.ledger.integrate()
+
+    def _queue(self, out_id: str, out: Outgoing) -> None:
+        store = self.body.store
+        if out.to == self.body.id:
+            file = store.file("in", out_id)
+            own = Incoming(out_id, self.body.id, out.path, out.meta, out.content_type, file)
+            store.keep_incoming(own, len(out.body))
+        else:
+            store.keep_outgoing(out_id, out)
+
+    def deliver(self, message_id: str) -> str:
+        """Send one message; a receiver that refuses it ends it, one that is away does not."""
+        message, state = self.body.store.outgoing(message_id)
+        if state == "done":
+            return state
+        try:
+            self.body.client.post(
+                self.body.directory.find(message.to),
+                f"/exchange/{message.path}",
+                message.body,
+                content_type=message.content_type,
+                meta=message.meta,
+                message_id=message_id,
+            )
+        except PeerError:
+            return "unreachable"
+        except SekishoError as refusal:
+            log.warning("%s refused %s: %s", message.to, message.path, refusal.code)
+            self._commit_refused_delivery(message_id, message, refusal)
+            return "refused"
+        self.body.store.finish_outgoing(message_id, "done")
+        return "done"
+
+    def _commit_refused_delivery(self, message_id: str, out: Outgoing, error: SekishoError) -> None:
+        store = self.body.store
+        entry = Entry(
+            "message.refused",
+            self.body.now(),
+            {"path": out.path, "by": out.to, "code": error.code},
+        )
+        with store.transaction():
+            store.stage(entry.to_bytes())
+            store.finish_outgoing(message_id, "failed")
+        self.body.ledger.integrate()
+
+    def _refused(self, message: Incoming, error: SekishoError) -> Outcome:
+        """A refusal is recorded, and the sender is told which rule decided."""
+        log.info("refused %s: %s", message.path, error.code)
+        outcome = Outcome()
+        outcome.fact("message.refused", path=message.path, by=self.body.id, code=error.code)
+        problem = error.as_problem() | {"about": message.id, "path": message.path}
+        outcome.put.append(("refused", message.id, problem | {"sender": message.sender}))
+        if "body" in roles_of(self.body.directory, message.sender) and message.sender != self.body.id and message.path != "status/notice":
+            outcome.send.append(Outgoing(message.sender, "status/notice", canonical_json(problem)))
+        return outcome
+
+
+def roles_of(directory: Directory, party: str) -> frozenset[str]:
+    """Return what a party may act as: its kind and the roles that the directory gives it."""
+    peer = directory.find(party)
+    return frozenset({peer.kind, *peer.roles})
+
+
+def flow(endpoint: Endpoint) -> Callable[..., Any]:
+    """Return the function behind a door; it is imported when the door is first used."""
+    module, _, name = endpoint.flow.partition(":")
+    found: Callable[..., Any] = getattr(importlib.import_module(f"sekisho.body.flows.{module}"), name)
+    return found
+
+
+def derived(message_id: str, position: int) -> str:
+    """Return the id of the n-th message that follows from a message: the same when done again."""
+    return hashlib.sha256(f"{message_id}/{position}".encode()).hexdigest()[:32]
+
+
+def where(error: BaseException) -> str:
+    """Say what failed and where, without the exception's text, which may hold a value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = " < ".join(f"{f.filename.rpartition('sekisho/')[2]}:{f.lineno}" for f in frames[::-1][:6])
+    name = type(error).__name__
+    code = error.code if isinstance(error, Defect) else ""
+    return f"{name} {code} at {place}"

@@ -1,0 +1,136 @@
+"""The one way in which records of persons move between parties (design section 5).
+
+The sender gives every distinct person a fresh random tag. The payload goes under tags, sealed to
+the receiver; the pairs (tag, pseudonym encrypted under the global key) go through both converters,
+which check the signed reason, and reach the receiver in its own domain. Neither half alone says
+anything to anyone; a party that relays sees sizes only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyarrow as pa
+
+from sekisho.common.errors import Refusal
+from sekisho.common.ids import Domain, Tag
+from sekisho.common.randomness import RandomBytes
+from sekisho.exchange import jws, parcel, seal, tables
+from sekisho.exchange.keys import SigningKey
+from sekisho.pseudonym.convert import Batch
+from sekisho.pseudonym.convert import pack as pack_batch
+from sekisho.pseudonym.elgamal import encrypt_many
+from sekisho.pseudonym.group import Element
+
+REASON = "sekisho-reason"
+
+
+@dataclass(frozen=True)
+class Reason:
+    """Why pseudonyms may be converted: signed by the sender, checked by both converters.
+
+    ``kind`` is submission, choice, opt_out_list, choice_forward or permit; for the last the
+    ``permit`` itself (a JWS of the lanes that granted it) comes along. ``room`` is where the
+    receiver expects the transfer. ``expires`` is an ISO date, the last day on which it holds.
+    """
+
+    id: str
+    kind: str
+    from_domain: Domain
+    to_domain: Domain
+    receiver: str
+    room: str
+    max_rows: int
+    expires: str
+    epoch: int = 0
+    permit: str | None = None
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        if not self.id or self.max_rows < 1:
+            raise Refusal("reason.invalid", "A reason names a transfer and a number of persons.")
+
+    def payload(self) -> dict[str, Any]:
+        named = {
+            "id": self.id,
+            "kind": self.kind,
+            "from": self.from_domain,
+            "to": self.to_domain,
+            "receiver": self.receiver,
+            "room": self.room,
+            "max_rows": self.max_rows,
+            "expires": self.expires,
+            "epoch": self.epoch,
+            "about": self.about,
+        }
+        return named if self.permit is None else {**named, "permit": self.permit}
+
+    @classmethod
+    def from_payload(cls, payload: dict[str, Any]) -> Reason:
+        """Read a verified payload.
+
+        Raises:
+            Refusal: a field is missing or of another type.
+        """
+        try:
+            return cls(
+                id=str(payload["id"]),
+                kind=str(payload["kind"]),
+                from_domain=Domain(payload["from"]),
+                to_domain=Domain(payload["to"]),
+                receiver=str(payload["receiver"]),
+                room=str(payload["room"]),
+                max_rows=int(payload["max_rows"]),
+                expires=str(payload["expires"]),
+                epoch=int(payload["epoch"]),
+                permit=payload.get("permit"),
+                about=str(payload["about"]),
+            )
+        except (KeyError, TypeError, ValueError) as error:
+            raise Refusal("reason.invalid", "The reason lacks a field it must have.") from error
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """Both halves of one transfer, ready to be sent: the sealed payload and the batch."""
+
+    token: str
+    sealed: bytes
+    batch: bytes
+
+
+Encrypted = tuple[tuple[Tag, bytes], ...]
+"""Tags with ciphertexts under the global key."""
+
+
+def encrypt_persons(
+    persons: Sequence[tuple[Tag, Element]], global_key: Element, random: RandomBytes
+) -> Encrypted:
+    """Encrypt the pseudonyms (or hashed identities) of distinct persons under the global key."""
+    ciphers = encrypt_many([element for _, element in persons], global_key, random)
+    return tuple((tag, cipher) for (tag, _), cipher in zip(persons, ciphers, strict=True))
+
+
+def make_transfer(
+    reason: Reason,
+    *,
+    signer: str,
+    key: SigningKey,
+    persons: Encrypted,
+    payload: dict[str, pa.Table],
+    recipient: str,
+    global_key: Element,
+) -> Transfer:
+    """Sign the reason, seal the payload to ``recipient``, pack the persons for the converters."""
+    return Transfer(
+        token=jws.sign(reason.payload(), key, signer, REASON),
+        sealed=seal.seal(tables.pack(payload), recipient),
+        batch=pack_batch(Batch(persons, global_key)),
+    )
+
+
+def batch_parcel(batches: Sequence[tuple[str, bytes]]) -> bytes:
+    """Return the message for a converter: reasons (tokens) with their batches."""
+    return parcel.pack({"reasons": [token for token, _ in batches]}, [data for _, data in batches])

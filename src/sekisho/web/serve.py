@@ -1,0 +1,188 @@
+"""One body as one process tree: the web server, and the worker that it forks before any thread."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from pathlib import Path
+
+from sekisho.body.config import BodyConfig, Folders, read_config
+from sekisho.body.keyring import Keyring, load_keys
+from sekisho.common.randomness import system_random
+from sekisho.common.secretfile import read_secret
+
+POLL_SECONDS = 0.05
+THREADS = 4
+PR_SET_PDEATHSIG = 1
+
+
+def serve(config_file: Path) -> int:
+    """Run the body until it is told to stop; return an exit code."""
+    config, folders = read_config(config_file)
+    folders.log.mkdir(parents=True, exist_ok=True)
+    configure_django(config, folders)
+    install_body(config, folders)
+    migrate()
+    close_connections()
+    parent = os.getpid()
+    worker = os.fork()
+    if worker == 0:
+        die_with(parent)
+        work()
+        os._exit(0)
+    return answer(config, worker)
+
+
+def configure_django(config: BodyConfig, folders: Folders) -> None:
+    """Set Django up for this body; once a process."""
+    import django
+    from django.conf import settings
+
+    from sekisho.web.settings import settings_for
+
+    secret = read_secret(folders.keys / "signing")
+    settings.configure(**settings_for(config, folders, secret))
+    django.setup()
+
+
+def install_body(config: BodyConfig, folders: Folders) -> None:
+    """Compose the body of this process: the one place where adapters meet the flows."""
+    from sekisho.body.context import Body
+    from sekisho.body.service import Service
+    from sekisho.common.clock import SystemClock
+    from sekisho.control.ledger import Ledger
+    from sekisho.exchange.client import Client
+    from sekisho.exchange.directory import Directory
+    from sekisho.framework import load
+    from sekisho.web.runtime import install
+    from sekisho.web.store.adapter import DjangoStore
+
+    keys: Keyring = load_keys(folders.keys)
+    store = DjangoStore(folders.spool)
+    body = Body(
+        config=config,
+        folders=folders,
+        framework=load(folders.base / config.framework),
+        directory=Directory.read(folders.base / config.directory),
+        keys=keys,
+        store=store,
+        ledger=Ledger(folders.ledger, f"sekisho/{config.body}", keys.signing, store),
+        client=Client(config.body, keys.signing, clock=SystemClock(), random=system_random),
+        random=system_random,
+    )
+    install(Service(body))
+
+
+def migrate() -> None:
+    """Bring the database up to date and start again what a crash cut off."""
+    from django.core.management import call_command
+    from django_tasks_db.models import DBTaskResult
+
+    call_command("migrate", verbosity=0, interactive=False)
+    DBTaskResult.objects.filter(status="RUNNING").update(status="READY")
+
+
+def close_connections() -> None:
+    """A database connection must not be shared by two processes."""
+    from django.db import connections
+
+    connections.close_all()
+
+
+def die_with(parent: int) -> None:
+    """End this process when its parent ends, however that ends (Linux prctl)."""
+    ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != parent:
+        os._exit(0)
+
+
+def work() -> None:
+    """Run the worker's loop."""
+    from django_tasks_db.management.commands.db_worker import Worker
+
+    from sekisho.web.runtime import current
+
+    current().body.ledger.integrate()
+    worker = Worker(
+        queue_names=["*"],
+        interval=POLL_SECONDS,
+        batch=False,
+        backend_name="default",
+        startup_delay=False,
+        max_tasks=None,
+        worker_id=f"{current().body.id}-{os.getpid()}",
+        excluded_queue_names=[],
+    )
+    worker.configure_signals()
+    worker.run()
+
+
+def answer(config: BodyConfig, worker: int) -> int:
+    """Answer requests; stop on SIGTERM or SIGINT, and when the worker is gone."""
+    from django.core.wsgi import get_wsgi_application
+    from waitress.server import create_server
+
+    host, _, port = config.listen.rpartition(":")
+    server = create_server(
+        get_wsgi_application(),
+        host=host,
+        port=int(port),
+        threads=THREADS,
+        ident=None,
+        max_request_body_size=2**33,
+        inbuf_overflow=2**26,
+    )
+    ended: list[int] = []
+
+    def stop(signum: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    def watch() -> None:
+        _, status = os.waitpid(worker, 0)
+        ended.append(os.waitstatus_to_exitcode(status))
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    threading.Thread(target=watch, daemon=True).start()
+    try:
+        server.run()
+    except SystemExit:
+        pass
+    finally:
+        server.close()
+        stop_worker(worker)
+    return 1 if ended and ended[0] not in (0, -signal.SIGTERM) else 0
+
+
+def stop_worker(worker: int) -> None:
+    """Ask the worker to end after its task; end it after ten seconds."""
+    for signum, patience in ((signal.SIGTERM, 10.0), (signal.SIGKILL, 2.0)):
+        try:
+            os.kill(worker, signum)
+        except ProcessLookupError:
+            return
+        deadline = time.monotonic() + patience
+        while time.monotonic() < deadline:
+            try:
+                os.kill(worker, 0)
+            except ProcessLookupError:
+                return
+            time.sleep(0.02)
+
+
+def free_port() -> int:
+    """Return a loopback port that is free now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+if __name__ == "__main__":
+    sys.exit(serve(Path(sys.argv[1])))

@@ -1,0 +1,123 @@
+"""The pages and doors of one body."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import wraps
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import render
+
+from sekisho.body.endpoints import Endpoint
+from sekisho.body.ports import Incoming
+from sekisho.body.service import where
+from sekisho.common.clock import SystemClock
+from sekisho.common.errors import SekishoError, UserError
+from sekisho.exchange.messages import verify_request
+from sekisho.web.portals.start import start_page
+from sekisho.web.runtime import current
+
+log = logging.getLogger("sekisho.web")
+View = Callable[..., HttpResponse]
+
+
+def problem(error: SekishoError) -> JsonResponse:
+    """Answer with an RFC 9457 problem document."""
+    return JsonResponse(
+        error.as_problem(), status=error.http_status, content_type="application/problem+json"
+    )
+
+
+def explained(view: View) -> View:
+    """Turn errors into problem documents; one of ours says where it was, never with what value."""
+
+    @wraps(view)
+    def answer(request: HttpRequest, **kwargs: object) -> HttpResponse:
+        try:
+            return view(request, **kwargs)
+        except SekishoError as error:
+            return problem(error)
+        except Exception as error:
+            log.error("%s failed: %s", request.path, where(error))
+            return JsonResponse(
+                {"type": "urn:sekisho:problem:defect", "title": "An error of ours.", "status": 500},
+                status=500,
+                content_type="application/problem+json",
+            )
+
+    return answer
+
+
+@explained
+def exchange(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
+    """Verify who calls, then keep a message (202; 200 when it was kept before) or answer a query."""
+    if request.method not in {"GET", "POST"}:
+        return HttpResponse(status=405, headers={"Allow": "GET, POST"})
+    service = current()
+    body = service.body
+    verified = verify_request(
+        method=request.method,
+        url=request.build_absolute_uri(),
+        headers=dict(request.headers),
+        body=request.body,
+        resolve=body.directory.resolve,
+        now=SystemClock().now(),
+        recipient=body.id,
+        seen=body.store.seen_nonce,
+    )
+    service.admit(endpoint, verified.sender)
+    if endpoint.mode == "query":
+        answer = service.query(endpoint, verified.sender, request.GET.dict(), request.body)
+        return JsonResponse(answer)
+    if request.method != "POST":
+        raise UserError("exchange.method", "A message is sent with POST.")
+    return keep(request, endpoint, verified.sender, verified.message_id, verified.meta)
+
+
+def keep(
+    request: HttpRequest, endpoint: Endpoint, sender: str, message_id: str, meta: dict[str, object]
+) -> HttpResponse:
+    """Write a message's body, then its row and its task, then say that it was accepted."""
+    store = current().body.store
+    file = store.write_spool("in", message_id, request.body)
+    message = Incoming(
+        message_id, sender, endpoint.path, dict(meta), request.content_type or "", file
+    )
+    new = store.keep_incoming(message, len(request.body))
+    return JsonResponse({"accepted": message_id, "new": new}, status=202 if new else 200)
+
+
+def health(request: HttpRequest) -> HttpResponse:
+    """Say that this body answers."""
+    return JsonResponse({"body": current().body.id, "status": "ok"})
+
+
+def checkpoint(request: HttpRequest) -> HttpResponse:
+    """Show the ledger's latest signed checkpoint (C2SP)."""
+    file = current().body.folders.ledger / "checkpoint"
+    text = file.read_text() if file.exists() else ""
+    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+
+
+def start(request: HttpRequest) -> HttpResponse:
+    """Show what this body is."""
+    return render(request, "start.html", start_page(current().body))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that this body has no such door, and where its doors are listed."""
+    page = "This is not a function of this body."
+    accepts = request.headers.get("Accept", "")
+    if request.path.startswith("/exchange/") or "html" not in accepts:
+        return JsonResponse(
+            {"type": "urn:sekisho:problem:body.no-such-door", "title": page, "status": 404},
+            status=404,
+            content_type="application/problem+json",
+        )
+    return render(request, "not_found.html", {"body": current().body}, status=404)
+
+
+def failed(request: HttpRequest) -> HttpResponse:
+    """The last resort of Django's own machinery."""
+    return HttpResponse("500", status=500, content_type="text/plain")
