@@ -1,0 +1,41 @@
+"""The provider's side: files of its own systems in, tables under tags out.
+
+Rules kept: identifiers are taken out here; free text never leaves; a line that cannot be read
+stays here and only its number, reason and rule are told; every record is counted once, as sent,
+refused, superseded, set aside or withheld; source ids and files leave as HMACs under the provider's
+key, with another key for each data class; no file name leaves, since it may hold a name.
+
+It does not send (the gateway and `exchange` do), encrypts nothing, and knows no framework: who gets
+which class of data is handed in.
+"""
+
+from sekisho.provider.balance import Line
+from sekisho.provider.columns import transit_schema
+from sekisho.provider.findings import EXPLANATIONS, Finding
+from sekisho.provider.gathering import Classify
+from sekisho.provider.readers import FORMATS, Format, format_of
+from sekisho.provider.records import Identity, Note, Outcome, Record
+from sekisho.provider.sources import Limits
+from sekisho.provider.submission import Part, Prepared, Refused, Withheld, prepare, read
+
+__all__ = [
+    "EXPLANATIONS",
+    "FORMATS",
+    "Classify",
+    "Finding",
+    "Format",
+    "Identity",
+    "Limits",
+    "Line",
+    "Note",
+    "Outcome",
+    "Part",
+    "Prepared",
+    "Record",
+    "Refused",
+    "Withheld",
+    "format_of",
+    "prepare",
+    "read",
+    "transit_schema",
+]

@@ -1,0 +1,250 @@
+"""Records of a whole submission: what becomes of each, and whose it is, once all are read."""
+
+from __future__ import annotations
+
+import hmac
+from array import array
+from collections import Counter, defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sekisho.provider.columns import Columns
+from sekisho.provider.findings import Finding, Findings
+from sekisho.provider.readers.fhir_patient import USABLE, key_of
+from sekisho.provider.records import Identity, Note, Outcome, Record
+from sekisho.pseudonym.identifiers import PersonKey, canonical
+
+Classify = Callable[[str, str], Sequence[tuple[str, str]]]
+"""(format, record type) → every (kind, data class) that it belongs to; none where unknown."""
+
+_SENT, _ASIDE = int(Outcome.SENT), int(Outcome.SET_ASIDE)
+_REFUSED, _OVER = int(Outcome.REFUSED), int(Outcome.SUPERSEDED)
+
+
+@dataclass(frozen=True)
+class Name:
+    """Names records under the provider's key and one data class: equal records, equal names.
+
+    The key is another for every class, so that two bodies cannot join what they got.
+    """
+
+    key: bytes
+    family: str
+    visits: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
+
+    @classmethod
+    def of(cls, provider_key: bytes, family: str, data_class: str) -> Name:
+        return cls(hmac.digest(provider_key, f"class:{data_class}".encode(), "sha256"), family)
+
+    def __call__(self, what: str, local: str) -> str:
+        text = f"{self.family}\0{what}\0{local}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self.key, text, "sha256")[:16].hex()
+
+    def visit(self, local: str) -> str:
+        """Name a visit; the latest are remembered, for many records in a row speak of one."""
+        made = self.visits.get(local)
+        if made is None:
+            if len(self.visits) > 50_000:
+                self.visits.clear()
+            made = self.visits[local] = self("visit", local)
+        return made
+
+
+class Gathering:
+    """Takes records one by one; afterwards says what became of them.
+
+    Two units with one name: the last wins, as in a FHIR bulk export, unless it is refused.
+    """
+
+    def __init__(
+        self,
+        format_id: str,
+        family: str,
+        classify: Classify,
+        provider_key: bytes,
+        kept: frozenset[str],
+    ) -> None:
+        self._format, self._classify, self._kept = format_id, classify, kept
+        self._names: defaultdict[str, Name] = _Names(provider_key, family)
+        self._kinds: dict[str, tuple[tuple[str, str], ...]] = {}
+        self.findings = Findings()
+        self.dropped: Counter[str] = Counter()
+        self.stores: dict[tuple[str, str], Columns] = {}
+        self._types: dict[str, int] = {}
+        self._codes: dict[str, int] = {"": 0}
+        self._type, self._code = array("H"), array("H")
+        self._outcome = bytearray()
+        self._file, self._line = array("I"), array("I")
+        self._patient = array("i")
+        self._starts = bytearray()
+        self._units: dict[str, int] = {}
+        self._patients: dict[str, int] = {}
+        self._identities: dict[str, Identity] = {}
+        self.files: list[str] = []
+
+    def open_file(self, name: str) -> None:
+        """Say that what follows is from the file called ``name``."""
+        self.files.append(name)
+
+    def note(self, note: Note) -> None:
+        self.findings.add(Finding(self.files[-1], note.line, note.code, note.record_type))
+
+    def kinds_of(self, record_type: str) -> tuple[tuple[str, str], ...]:
+        """Return the (kind, data class) pairs of a record type."""
+        if record_type not in self._kinds:
+            self._kinds[record_type] = tuple(self._classify(self._format, record_type))
+        return self._kinds[record_type]
+
+    def add(self, record: Record) -> None:
+        """Take one record."""
+        number = len(self._outcome)
+        outcome, code = int(record.outcome), record.code
+        kinds = self.kinds_of(record.record_type)
+        if outcome == _SENT and not kinds:
+            outcome, code = _ASIDE, "no-kind"
+        if outcome == _REFUSED:
+            self.findings.add(Finding(self.files[-1], record.line, code, record.record_type))
+        elif record.part == 0:
+            self._supersede(record.unit, number)
+        patient = self._patient_number(record.patient) if record.patient else -1
+        self._outcome.append(outcome)
+        self._type.append(self._types.setdefault(record.record_type, len(self._types)))
+        self._code.append(self._codes.setdefault(code, len(self._codes)))
+        self._file.append(len(self.files) - 1)
+        self._line.append(record.line)
+        self._patient.append(patient)
+        self._starts.append(record.part == 0)
+        if record.identity is not None:
+            for name in record.identity.refs:
+                self._identities[name] = record.identity
+        if outcome == _SENT:
+            self.dropped[record.record_type] += record.dropped
+            self._keep(record, number, patient, kinds)
+
+    def resolve(self) -> list[PersonKey | None]:
+        """Settle whose every record is; return the key by patient number.
+
+        Records whose person cannot be told become refused, each with a finding.
+        """
+        keys: list[PersonKey | None] = []
+        problems: list[str] = []
+        for name in self._patients:
+            key, problem = self._person(name)
+            keys.append(key)
+            problems.append(problem)
+        kinds = list(self._types)
+        for number, patient in enumerate(self._patient):
+            if self._outcome[number] == _SENT and (patient < 0 or keys[patient] is None):
+                code = problems[patient] if patient >= 0 else "person.no-subject"
+                self._outcome[number] = _REFUSED
+                file, kind = self.files[self._file[number]], kinds[self._type[number]]
+                self.findings.add(Finding(file, self._line[number], code, kind))
+        return keys
+
+    @property
+    def alive(self) -> list[bool]:
+        """By record number: whether it is sent (or withheld)."""
+        return [outcome == _SENT for outcome in self._outcome]
+
+    def persons_of(self, data_class: str) -> set[int]:
+        """Return the patient numbers that have a sent record in ``data_class``."""
+        wanted = {
+            number
+            for kind, number in self._types.items()
+            if any(c == data_class for _, c in self.kinds_of(kind))
+        }
+        return {
+            patient
+            for patient, outcome, kind in zip(self._patient, self._outcome, self._type, strict=True)
+            if outcome == _SENT and kind in wanted
+        }
+
+    def counts(self) -> Mapping[str, Counter[Outcome]]:
+        """Return record type → how many had each outcome."""
+        names = list(self._types)
+        made: dict[str, Counter[Outcome]] = {name: Counter() for name in names}
+        for (kind, outcome), n in Counter(zip(self._type, self._outcome, strict=True)).items():
+            made[names[kind]][Outcome(outcome)] += n
+        return made
+
+    def reasons(self) -> dict[tuple[str, str], int]:
+        """Return (record type, reason) → how many records were set aside for it."""
+        names, codes = list(self._types), list(self._codes)
+        found = Counter(
+            (kind, code)
+            for kind, outcome, code in zip(self._type, self._outcome, self._code, strict=True)
+            if outcome == _ASIDE
+        )
+        return {(names[kind], codes[code]): n for (kind, code), n in sorted(found.items())}
+
+    def _keep(
+        self, record: Record, number: int, patient: int, kinds: tuple[tuple[str, str], ...]
+    ) -> None:
+        kind_name = record.record_type
+        for kind, data_class in kinds:
+            if data_class not in self._kept:
+                continue
+            name = self._names[data_class]
+            source = name("unit", record.unit)
+            if not record.whole:
+                # the unit's name, and the part's place: a unit sent again supersedes all its parts
+                source = f"{source}.{record.part}"
+            for table, visit, values in record.rows:
+                store = self.stores.get((data_class, table))
+                if store is None:
+                    store = self.stores[data_class, table] = Columns(table)
+                reference = name.visit(visit) if visit else None
+                store.add(
+                    (patient, number, source, reference, kind, data_class, kind_name, *values)
+                )
+
+    def _supersede(self, unit: str, number: int) -> None:
+        earlier = self._units.get(unit)
+        self._units[unit] = number
+        if earlier is None:
+            return
+        while earlier < number:
+            if self._outcome[earlier] != _REFUSED:
+                self._outcome[earlier] = _OVER
+            earlier += 1
+            if earlier < number and self._starts[earlier]:
+                break
+
+    def _patient_number(self, name: str) -> int:
+        return self._patients.setdefault(name, len(self._patients))
+
+    def _person(self, name: str) -> tuple[PersonKey | None, str]:
+        identity = self._identities.get(name)
+        if identity is not None:
+            return identity.key, identity.problem
+        system, bar, value = name.partition("|")
+        if bar and system in USABLE:
+            return key_of(system, value)
+        return None, "person.unknown"
+
+
+class _Names(defaultdict[str, Name]):
+    def __init__(self, provider_key: bytes, family: str) -> None:
+        super().__init__()
+        self._provider_key, self._family = provider_key, family
+
+    def __missing__(self, data_class: str) -> Name:
+        made = self[data_class] = Name.of(self._provider_key, self._family, data_class)
+        return made
+
+
+def person_numbers(keys: Sequence[PersonKey | None]) -> tuple[list[int], list[PersonKey]]:
+    """Number distinct persons: return patient number → person number (-1: none), and the keys."""
+    numbers: dict[bytes, int] = {}
+    distinct: list[PersonKey] = []
+    made: list[int] = []
+    for key in keys:
+        if key is None:
+            made.append(-1)
+            continue
+        name = canonical(key)
+        if name not in numbers:
+            numbers[name] = len(distinct)
+            distinct.append(key)
+        made.append(numbers[name])
+    return made, distinct

@@ -1,0 +1,55 @@
+"""Readers: one file a format, all alike — a file in, records and notes out, streaming.
+
+A new format is a module with ``read(path, limits)`` and a line in `FORMATS`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sekisho.common.errors import UserError
+from sekisho.provider.readers import fhir_bundle, fhir_ndjson, uke
+from sekisho.provider.records import Note, Record
+from sekisho.provider.sources import Limits
+
+__all__ = ["FORMATS", "Format", "format_of"]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format that a provider may send.
+
+    Args:
+        family: formats of one family name the same source record alike, so that it supersedes.
+    """
+
+    id: str
+    family: str
+    read: Callable[[Path, Limits], Iterator[Record | Note]]
+
+
+FORMATS: dict[str, Format] = {
+    one.id: one
+    for one in (
+        Format("fhir-ndjson", "fhir", fhir_ndjson.read),
+        Format("fhir-bundle", "fhir", fhir_bundle.read),
+        Format("uke", "uke", uke.read),
+    )
+}
+
+
+def format_of(name: str) -> Format:
+    """Return the format called ``name``.
+
+    Raises:
+        UserError: there is no reader for it.
+    """
+    if name not in FORMATS:
+        raise UserError(
+            "format.unknown",
+            f"There is no reader for the format {name!r}.",
+            next_step=f"formats: {', '.join(FORMATS)}",
+        )
+    return FORMATS[name]

@@ -1,0 +1,161 @@
+"""One FHIR resource as bytes → one record: what NDJSON files and bundles have in common."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from sekisho.provider.readers.fhir_patient import Patient, identity_of, patient_rows
+from sekisho.provider.readers.fhir_resources import MAPPINGS
+from sekisho.provider.readers.fhir_types import RESOURCE_TYPES
+from sekisho.provider.readers.fhir_values import patient_name
+from sekisho.provider.records import (
+    OTHER,
+    UNREADABLE,
+    Outcome,
+    Record,
+    SetAside,
+    Unreadable,
+    refused,
+)
+
+
+class Head(msgspec.Struct, rename="camel", gc=False):
+    """What is looked at before a resource is read as its type."""
+
+    resource_type: str | None = None
+    id: str | None = None
+
+
+_HEAD = msgspec.json.Decoder(Head)
+_PATIENT = msgspec.json.Decoder(Patient)
+_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
+    name: msgspec.json.Decoder(mapping.shape) for name, mapping in MAPPINGS.items()
+}
+NO_NAMES: Mapping[str, str] = {}
+
+
+def check_text(data: bytes) -> None:
+    """Refuse bytes that are no UTF-8 text.
+
+    Raises:
+        Unreadable: NUL, or not UTF-8 (msgspec checks only the texts that it keeps).
+    """
+    if b"\0" in data:
+        raise Unreadable("line.nul")
+    if not data.isascii():
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            raise Unreadable("line.encoding") from None
+
+
+def head_of(data: bytes | msgspec.Raw) -> Head:
+    """Return type and id of a resource.
+
+    Raises:
+        Unreadable: no JSON object, nested beyond the interpreter's bound, without a type.
+    """
+    head: Head = decode(_HEAD, data)
+    if not head.resource_type:
+        raise Unreadable("fhir.no-type")
+    return head
+
+
+def decode(decoder: msgspec.json.Decoder[Any], data: bytes | msgspec.Raw) -> Any:
+    """Decode; messages of the decoder go nowhere, for they may quote the data."""
+    try:
+        return decoder.decode(data)
+    except msgspec.ValidationError:
+        raise Unreadable("fhir.shape") from None
+    except RecursionError:
+        raise Unreadable("json.too-deep") from None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        raise Unreadable("json.malformed") from None
+
+
+def type_name(head: Head) -> str:
+    """Return the record type: a type of FHIR R4, or `OTHER` (a made-up one is anyone's text)."""
+    name = head.resource_type or ""
+    return name if name in RESOURCE_TYPES else OTHER
+
+
+def unit_name(kind: str, identifier: str | None, data: bytes | msgspec.Raw) -> str:
+    """Return the local name; a resource without an id is named by its bytes."""
+    return f"{kind}/{identifier or hashlib.sha256(bytes(data)).hexdigest()}"
+
+
+def read_resource(
+    data: bytes | msgspec.Raw,
+    line: int,
+    *,
+    head: Head | None = None,
+    names: Mapping[str, str] = NO_NAMES,
+    own_name: str | None = None,
+    unit: str | None = None,
+    part: int = 0,
+) -> Record:
+    """Read one resource.
+
+    Args:
+        names: names inside the bundle → local names.
+        own_name: the local name that references to this resource resolve to.
+        unit: what it supersedes with; without, itself.
+        part: its place in the unit.
+    """
+    kind, whole = UNREADABLE, unit is None
+    try:
+        head = head or head_of(data)
+        kind = type_name(head)
+        own = own_name or unit_name(kind, head.id, data)
+        unit = unit or own
+        more: dict[str, Any] = {"part": part, "whole": whole}
+        if kind == "Patient":
+            return _patient(data, line, own, unit, more)
+        mapping = MAPPINGS.get(kind)
+        if mapping is None:
+            return Record(kind, line, unit, outcome=Outcome.SET_ASIDE, code="no-table", **more)
+        return _mapped(data, line, kind, own, unit, names, more)
+    except Unreadable as problem:
+        return refused(kind, line, unit or f"{kind}/{line}", problem.code, part=part, whole=whole)
+
+
+def _patient(
+    data: bytes | msgspec.Raw, line: int, own: str, unit: str, more: dict[str, Any]
+) -> Record:
+    it: Patient = decode(_PATIENT, data)
+    identity = identity_of(it, own)
+    code = identity.problem
+    if not code:
+        try:
+            return Record("Patient", line, unit, patient_rows(it), own, identity=identity, **more)
+        except Unreadable as problem:
+            code = problem.code
+    return refused("Patient", line, unit, code, patient=own, identity=identity, **more)
+
+
+def _mapped(
+    data: bytes | msgspec.Raw,
+    line: int,
+    kind: str,
+    own: str,
+    unit: str,
+    names: Mapping[str, str],
+    more: dict[str, Any],
+) -> Record:
+    mapping = MAPPINGS[kind]
+    it = decode(_DECODERS[kind], data)
+    try:
+        if it.status in mapping.never:
+            raise SetAside("did-not-happen")
+        made = mapping.rows(it, names)
+    except SetAside as reason:
+        return Record(kind, line, unit, outcome=Outcome.SET_ASIDE, code=reason.code, **more)
+    patient = patient_name(it.subject or it.patient, names)
+    rows = made.rows
+    if kind == "Encounter":
+        rows = tuple((table, own, values) for table, _, values in rows)
+    return Record(kind, line, unit, rows, patient, dropped=made.dropped, **more)

@@ -1,0 +1,152 @@
+"""FHIR R4 Bundles (transaction, batch, collection, document) and single resources, as JSON files.
+
+Names: inside a bundle, references go to ``fullUrl`` (FHIR R4 §2.36.4). What supersedes as a whole:
+a bundle with an identifier is one unit, as in JP-CLINS, where a corrected bundle replaces the
+earlier one; without, each resource is its own. The ids of a transaction's POST entries mean nothing
+to a server (§3.1.0.11.2), so a ``urn:uuid`` names the resource there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from sekisho.provider.readers.fhir import (
+    Head,
+    check_text,
+    decode,
+    head_of,
+    read_resource,
+    type_name,
+    unit_name,
+)
+from sekisho.provider.readers.fhir_values import Identifier
+from sekisho.provider.records import UNREADABLE, Note, Outcome, Record, Unreadable, refused
+from sekisho.provider.sources import Limits, SourceProblem, whole
+
+_URN = "urn:uuid:"
+
+
+class Request(msgspec.Struct):
+    method: str | None = None
+
+
+class Entry(msgspec.Struct, rename="camel"):
+    full_url: str | None = None
+    resource: msgspec.Raw = msgspec.Raw()
+    request: Request | None = None
+
+
+class Bundle(msgspec.Struct):
+    type: str | None = None
+    identifier: Identifier | None = None
+    entry: tuple[Entry, ...] = ()
+
+
+_BUNDLE = msgspec.json.Decoder(Bundle)
+
+
+@dataclass
+class _Item:
+    """One entry: ``name`` is what references resolve to, ``unit`` what it supersedes."""
+
+    raw: msgspec.Raw
+    head: Head | None = None
+    name: str = ""
+    unit: str = ""
+    problem: str = ""
+
+
+def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
+    """Yield one record per entry, with the line on which its resource starts."""
+    try:
+        data = whole(path, limits)
+        check_text(data)
+        head = head_of(data)
+        if head.resource_type != "Bundle":
+            yield read_resource(data, 1, head=head)
+            return
+        bundle: Bundle = decode(_BUNDLE, data)
+    except SourceProblem as problem:
+        yield Note(0, problem.code)
+        return
+    except Unreadable as problem:
+        yield refused(UNREADABLE, 1, f"file/{path.name}", problem.code)
+        return
+    yield from _entries(bundle, data)
+
+
+def _entries(bundle: Bundle, data: bytes) -> Iterator[Record]:
+    scope = _scope(bundle)
+    items = [_item(bundle, entry, scope) for entry in bundle.entry]
+    names, last = _names(bundle, items), {item.unit: n for n, item in enumerate(items)}
+    place, line = 0, 1
+    for number, item in enumerate(items):
+        raw = bytes(item.raw)
+        found = data.find(raw, place) if raw else -1
+        if found >= 0:
+            line, place = line + data.count(b"\n", place, found), found
+        unit, part = (scope, number) if scope else (None, 0)
+        more = {"part": part, "whole": scope is None}
+        if item.problem or item.head is None:
+            yield refused(UNREADABLE, line, unit or f"entry/{number}", item.problem, **more)
+        elif scope and last[item.unit] != number:
+            yield Record(
+                type_name(item.head),
+                line,
+                scope,
+                outcome=Outcome.SUPERSEDED,
+                part=part,
+                whole=False,
+            )
+        else:
+            yield read_resource(
+                raw,
+                line,
+                head=item.head,
+                names=names,
+                own_name=item.name,
+                unit=unit or item.unit,
+                part=part,
+            )
+
+
+def _scope(bundle: Bundle) -> str | None:
+    identifier = bundle.identifier
+    if bundle.type not in ("collection", "document") or not identifier or not identifier.value:
+        return None
+    return f"bundle/{identifier.system or ''}|{identifier.value}"
+
+
+def _item(bundle: Bundle, entry: Entry, scope: str | None) -> _Item:
+    raw = entry.resource
+    if entry.request and entry.request.method == "DELETE":
+        return _Item(raw, problem="fhir.deletion")
+    if not bytes(raw):
+        return _Item(raw, problem="fhir.no-entry")
+    try:
+        head = head_of(raw)
+    except Unreadable as problem:
+        return _Item(raw, problem=problem.code)
+    kind, url = type_name(head), entry.full_url or ""
+    plain = unit_name(kind, head.id, raw)
+    urn = f"{kind}/{url.removeprefix(_URN)}" if url.startswith(_URN) else ""
+    name = urn or (f"{scope}/{plain}" if scope else plain)
+    posted = bundle.type in ("transaction", "batch")
+    unit = urn if urn and (posted or not head.id) else plain
+    return _Item(raw, head, name, unit)
+
+
+def _names(bundle: Bundle, items: list[_Item]) -> dict[str, str]:
+    names: dict[str, str] = {}
+    for entry, item in zip(bundle.entry, items, strict=True):
+        if item.head is None:
+            continue
+        if item.head.id:
+            names[f"{item.head.resource_type}/{item.head.id}"] = item.name
+        if entry.full_url:
+            names[entry.full_url] = item.name
+    return names

@@ -1,0 +1,94 @@
+"""Patient: whose records these are, a row of person, and one of death where a date is given."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Final
+
+from msgspec import Struct
+
+from sekisho.common.errors import Refusal, UserError
+from sekisho.provider.readers.fhir_resources import EHR
+from sekisho.provider.readers.fhir_values import Identifier, day, optional_day
+from sekisho.provider.records import Identity, Row, Unreadable, row
+from sekisho.pseudonym.identifiers import (
+    JP_INSURED,
+    JP_PUBLIC_PAYER,
+    US_SSN,
+    PersonKey,
+    identified,
+)
+
+USABLE: Final = (JP_INSURED, JP_PUBLIC_PAYER, US_SSN, "urn:oid:2.16.840.1.113883.4.1")
+"""Systems whose values identify a person anywhere, the best first."""
+_GENDERS = {"male": 8507, "female": 8532}
+
+
+class Patient(Struct, rename="camel", gc=False):
+    id: str | None = None
+    identifier: tuple[Identifier, ...] = ()
+    gender: str | None = None
+    birth_date: str | None = None
+    deceased_date_time: str | None = None
+
+
+def identity_of(it: Patient, *names: str) -> Identity:
+    """Return who the patient is, under its local ``names`` and its usable identifiers."""
+    usable = sorted(
+        (i for i in it.identifier if i.system in USABLE and i.value),
+        key=lambda i: USABLE.index(str(i.system)),
+    )
+    refs = (*names, *(f"{i.system}|{i.value}" for i in it.identifier if i.system and i.value))
+    key, problem = None, "person.no-identifier"
+    for candidate in usable:
+        key, problem = key_of(
+            str(candidate.system), str(candidate.value), _birth_day(it.birth_date), it.gender
+        )
+        if key is not None or problem == "person.my-number":
+            break
+    return Identity(refs, key, "" if key else problem)
+
+
+def key_of(
+    system: str, value: str, birth: date | None = None, sex: str | None = None
+) -> tuple[PersonKey | None, str]:
+    """Return the key, or None and the finding's code."""
+    try:
+        return identified(system, value, birth=birth, sex=sex), ""
+    except Refusal:
+        return None, "person.my-number"
+    except UserError:
+        return None, "person.identifier"
+
+
+def patient_rows(it: Patient) -> tuple[Row, ...]:
+    """Return the row of person, and of death where the day is known.
+
+    Raises:
+        Unreadable: no birth date, or an impossible one.
+    """
+    if not it.birth_date:
+        raise Unreadable("person.no-birth-date")
+    day(it.birth_date)
+    month = int(it.birth_date[5:7]) if len(it.birth_date) >= 7 else None
+    gender = it.gender if it.gender in ("male", "female", "other", "unknown") else None
+    rows = [
+        row(
+            "person",
+            gender_concept_id=_GENDERS.get(gender or "", 0),
+            year_of_birth=int(it.birth_date[:4]),
+            month_of_birth=month,
+            gender_source_value=gender,
+        )
+    ]
+    died = optional_day(it.deceased_date_time)
+    if died is not None:
+        rows.append(row("death", death_date=died, death_type_concept_id=EHR))
+    return tuple(rows)
+
+
+def _birth_day(text: str | None) -> date | None:
+    try:
+        return date.fromisoformat(text) if text and len(text) == 10 else None
+    except ValueError:
+        return None

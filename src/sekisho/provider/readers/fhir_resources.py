@@ -1,0 +1,306 @@
+"""FHIR R4 (plain and JP Core) resources to rows, one entry of `MAPPINGS` per resource type.
+
+Rules kept: the first usable coding is the source's code; no display, text, note or name is even
+decoded; a value without a code or number is dropped and counted. Concepts: formats A9; class of
+encounter v3-ActCode; type 32817 is OMOP's "EHR".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any, Generic, TypeVar
+
+from msgspec import Struct
+
+from sekisho.provider.readers.fhir_shapes import (
+    AllergyIntolerance,
+    Condition,
+    Dispense,
+    Drug,
+    Encounter,
+    ExplanationOfBenefit,
+    Meta,
+    Observation,
+    Procedure,
+    Timing,
+    Valued,
+)
+from sekisho.provider.readers.fhir_values import (
+    Concept,
+    Names,
+    Period,
+    Quantity,
+    code_of,
+    decimal_text,
+    first_day,
+    has_code,
+    optional_day,
+    unit_of,
+    visit_name,
+)
+from sekisho.provider.records import Row, SetAside, row
+
+EHR = 32817
+_VISITS = {"IMP": 9201, "ACUTE": 9201, "NONAC": 9201, "AMB": 9202, "EMER": 9203}
+_CURRENCIES = {"JPY": 44818592, "USD": 44818668}
+_VISIT_TOTAL = 5031
+_MEASURED = ("laboratory", "vital-signs")
+_LONGEST_SUPPLY = 180  # days; OHDSI ETL-LambdaBuilder, JMDC
+_COMPARATORS = ("<", "<=", ">=", ">", "ad")
+
+
+class Result(Struct):
+    """Rows of one resource, and how many of its values have no row."""
+
+    rows: tuple[Row, ...]
+    dropped: int = 0
+
+
+R = TypeVar("R", bound=Struct)
+
+
+@dataclass(frozen=True)
+class Mapping(Generic[R]):
+    """How one resource type becomes rows.
+
+    ``never`` are statuses that say it did not happen: such a resource is set aside.
+    """
+
+    shape: type[R]
+    rows: Callable[[R, Names], Result]
+    never: frozenset[str]
+
+
+def encounter(it: Encounter, names: Names) -> Result:
+    period = it.period or Period()
+    start = first_day(period.start, period.end)
+    code = it.class_.code if it.class_ else None
+    return _one(
+        row(
+            "visit_occurrence",
+            None,  # its own name, which `fhir` knows
+            visit_concept_id=_VISITS.get(code or "", 0),
+            visit_start_date=start,
+            visit_end_date=optional_day(period.end) or start,
+            visit_type_concept_id=EHR,
+            visit_source_value=code if code and len(code) <= 20 else None,
+        )
+    )
+
+
+def condition(it: Condition, names: Names) -> Result:
+    code, system = _coded(it.code)
+    _confirmed(it.verification_status)
+    onset, end = it.onset_period or Period(), it.abatement_period or Period()
+    return _one(
+        row(
+            "condition_occurrence",
+            visit_name(it.encounter, names),
+            condition_concept_id=0,
+            condition_start_date=first_day(it.onset_date_time, onset.start, it.recorded_date),
+            condition_end_date=optional_day(it.abatement_date_time or end.end),
+            condition_type_concept_id=EHR,
+            condition_status_concept_id=0,
+            condition_source_value=code,
+            condition_source_system=system,
+        )
+    )
+
+
+def allergy(it: AllergyIntolerance, names: Names) -> Result:
+    code, system = _coded(it.code)
+    _confirmed(it.verification_status)
+    onset, meta = it.onset_period or Period(), it.meta or Meta()
+    # JP-CLINS requires no date of an allergy; it is a standing fact, known when last updated.
+    known = first_day(it.onset_date_time, onset.start, it.recorded_date, meta.last_updated)
+    return _one(
+        row(
+            "observation",
+            visit_name(it.encounter, names),
+            observation_concept_id=0,
+            observation_date=known,
+            observation_type_concept_id=EHR,
+            observation_source_value=code,
+            observation_source_system=system,
+        )
+    )
+
+
+def drug(it: Drug, names: Names) -> Result:
+    if it.do_not_perform:
+        raise SetAside("did-not-happen")
+    code, system = _coded(it.vaccine_code or it.medication_codeable_concept or _contained(it))
+    dispense, timing = it.dispense_request or Dispense(), _timing(it)
+    period = it.effective_period or Period()
+    start = first_day(
+        it.authored_on,
+        it.occurrence_date_time,
+        it.effective_date_time,
+        period.start,
+        *timing.event,
+        it.date_asserted,
+    )
+    bounds = timing.repeat.bounds_duration if timing.repeat else None
+    days = _days(dispense.expected_supply_duration) or _days(bounds)
+    end = start + min(days, _LONGEST_SUPPLY) - 1 if days else optional_day(period.end)
+    quantity = dispense.quantity or it.dose_quantity or Quantity()
+    return _one(
+        row(
+            "drug_exposure",
+            visit_name(it.encounter or it.context, names),
+            drug_concept_id=0,
+            drug_exposure_start_date=start,
+            drug_exposure_end_date=end,
+            drug_type_concept_id=EHR,
+            quantity=None if quantity.value is None else decimal_text(quantity.value),
+            days_supply=days,
+            drug_source_value=code,
+            drug_source_system=system,
+        )
+    )
+
+
+def procedure(it: Procedure, names: Names) -> Result:
+    code, system = _coded(it.code)
+    period = it.performed_period or Period()
+    return _one(
+        row(
+            "procedure_occurrence",
+            visit_name(it.encounter, names),
+            procedure_concept_id=0,
+            procedure_date=first_day(it.performed_date_time, period.start),
+            procedure_type_concept_id=EHR,
+            procedure_source_value=code,
+            procedure_source_system=system,
+        )
+    )
+
+
+def observation(it: Observation, names: Names) -> Result:
+    """One row per value: the resource's own and each component's."""
+    valued = [it, *it.component]
+    found = [(one, value) for one in valued if (value := _value(one)) is not None]
+    dropped = sum(1 for one in it.component if _value(one) is None) + (it.value_string is not None)
+    if not found:
+        raise SetAside("no-value" if not dropped else "only-free-text")
+    measured = any(has_code(category, *_MEASURED) for category in it.category)
+    table, prefix = ("measurement",) * 2 if measured else ("observation",) * 2
+    period = it.effective_period or Period()
+    when = first_day(it.effective_date_time, it.effective_instant, period.start, it.issued)
+    visit = visit_name(it.encounter, names)
+    rows = []
+    for one, (number, text, unit) in found:
+        coded = code_of(one.code)
+        if coded is None:
+            dropped += 1
+            continue
+        values: dict[str, Any] = {
+            f"{prefix}_concept_id": 0,
+            f"{prefix}_date": when,
+            f"{prefix}_type_concept_id": EHR,
+            f"{prefix}_source_value": coded[0],
+            f"{prefix}_source_system": coded[1],
+            "value_as_number": number,
+            "value_source_value": text,
+            "unit_source_value": unit,
+        }
+        rows.append(row(table, visit, **values))
+    if not rows:
+        raise SetAside("no-code")
+    return Result(tuple(rows), dropped)
+
+
+def benefit(it: ExplanationOfBenefit, names: Names) -> Result:
+    submitted = [t for t in it.total if has_code(t.category, "submitted")] or list(it.total)
+    amount = next((t.amount for t in submitted if t.amount and t.amount.value is not None), None)
+    if amount is None or amount.value is None:
+        raise SetAside("no-value")
+    period = it.billable_period or Period()
+    visits = [reference for item in it.item for reference in item.encounter]
+    kind = code_of(it.type)
+    return _one(
+        row(
+            "cost",
+            visit_name(visits[0], names) if visits else visit_name(it.encounter, names),
+            cost_domain_id="Visit",
+            cost_type_concept_id=_VISIT_TOTAL,
+            currency_concept_id=_CURRENCIES.get(amount.currency or "", 0),
+            total_charge=decimal_text(amount.value),
+            incurred_date=first_day(period.start, it.created),
+            cost_source_value=kind[0] if kind else None,
+        )
+    )
+
+
+def _statuses(*more: str) -> frozenset[str]:
+    return frozenset(("entered-in-error", *more))
+
+
+MAPPINGS: dict[str, Mapping[Any]] = {
+    "Encounter": Mapping(Encounter, encounter, _statuses("planned", "cancelled")),
+    "Condition": Mapping(Condition, condition, _statuses()),
+    "AllergyIntolerance": Mapping(AllergyIntolerance, allergy, _statuses()),
+    "MedicationRequest": Mapping(Drug, drug, _statuses("cancelled", "draft")),
+    "MedicationStatement": Mapping(Drug, drug, _statuses("not-taken", "intended")),
+    "MedicationAdministration": Mapping(Drug, drug, _statuses("not-done")),
+    "Immunization": Mapping(Drug, drug, _statuses("not-done")),
+    "Procedure": Mapping(Procedure, procedure, _statuses("not-done", "preparation")),
+    "Observation": Mapping(Observation, observation, _statuses("cancelled", "registered")),
+    "ExplanationOfBenefit": Mapping(ExplanationOfBenefit, benefit, _statuses("cancelled", "draft")),
+}
+"""Patient is not here: it states an identity (`fhir_patient`). All other types are set aside."""
+
+
+def _one(made: Row) -> Result:
+    return Result((made,))
+
+
+def _coded(concept: Concept | None) -> tuple[str, str | None]:
+    coded = code_of(concept)
+    if coded is None:
+        raise SetAside("no-code")
+    return coded
+
+
+def _confirmed(status: Concept | None) -> None:
+    if has_code(status, "refuted", "entered-in-error"):
+        raise SetAside("did-not-happen")
+
+
+def _contained(it: Drug) -> Concept | None:
+    """Return the code of a medication inside the resource; one outside cannot be followed yet."""
+    reference = it.medication_reference.reference if it.medication_reference else None
+    if not reference or not reference.startswith("#"):
+        return None
+    return next((m.code for m in it.contained if m.id == reference[1:]), None)
+
+
+def _timing(it: Drug) -> Timing:
+    return next((d.timing for d in it.dosage_instruction if d.timing), Timing())
+
+
+def _days(duration: Quantity | None) -> int | None:
+    if duration is None or duration.value is None or (duration.code or duration.unit) != "d":
+        return None
+    return int(duration.value) if 0 < duration.value < 10_000 else None
+
+
+def _value(one: Valued) -> tuple[str | None, str | None, str | None] | None:
+    """Return (number, text, unit), or None where there is no number or code; text is a code."""
+    quantity = one.value_quantity
+    if quantity is not None:
+        if quantity.value is None:
+            return None
+        number = decimal_text(quantity.value)
+        bound = quantity.comparator if quantity.comparator in _COMPARATORS else None
+        return number, bound and bound + number, unit_of(quantity)
+    coded = code_of(one.value_codeable_concept)
+    if coded is not None:
+        return None, coded[0], None
+    if one.value_integer is not None:
+        return decimal_text(Decimal(one.value_integer)), None, None
+    if one.value_boolean is not None:
+        return None, "true" if one.value_boolean else "false", None
+    return None

@@ -1,0 +1,112 @@
+"""What a reader yields: one record of the source, its rows, and whose it is. Local values only."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+from typing import Any
+
+from msgspec import Struct
+
+from sekisho.cdm import TABLES
+from sekisho.common.errors import Defect
+from sekisho.pseudonym.identifiers import PersonKey
+
+Row = tuple[str, str | None, tuple[Any, ...]]
+"""Table, local id of its visit, and the values of ``Table.content`` in order.
+
+Dates are days since 1970-01-01, decimals strings in canonical spelling.
+"""
+
+UNREADABLE = "unreadable"
+"""Record type of a line whose type cannot be told."""
+OTHER = "other"
+"""Record type of a line with a type that the format does not know; its name stays here."""
+
+
+class Outcome(IntEnum):
+    """What becomes of a record at the provider's side."""
+
+    SENT = 0
+    SET_ASIDE = 1
+    REFUSED = 2
+    SUPERSEDED = 3
+
+
+class Identity(Struct, frozen=True, gc=False):
+    """The local names ``refs`` mean the person ``key``; ``problem`` says why there is none."""
+
+    refs: tuple[str, ...]
+    key: PersonKey | None
+    problem: str = ""
+
+
+class Record(Struct, frozen=True, gc=False):
+    """One record of the source.
+
+    Attributes:
+        line: 1-based place in the file.
+        unit: local id of what supersedes as a whole (a resource, a receipt, a bundle).
+        part: 0-based place inside the unit; the parts of a unit follow one another.
+        whole: the unit is this one record.
+        patient: local name of the person.
+        code: why it is refused or set aside.
+        dropped: values of a sent record for which there is no row (free text, no value).
+    """
+
+    record_type: str
+    line: int
+    unit: str
+    rows: tuple[Row, ...] = ()
+    patient: str | None = None
+    outcome: Outcome = Outcome.SENT
+    code: str = ""
+    identity: Identity | None = None
+    part: int = 0
+    whole: bool = True
+    dropped: int = 0
+
+
+class Note(Struct, frozen=True):
+    """A remark on a file that is no record's fate (a control total, a cut end)."""
+
+    line: int
+    code: str
+    record_type: str = ""
+
+
+class Unreadable(Exception):
+    """A record cannot be used; ``code`` is a finding's."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class SetAside(Exception):
+    """A record has no place in the tables; ``code`` says why, in one word."""
+
+    def __init__(self, code: str) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+_ORDER = {t.name: tuple(c.name for c in t.content) for t in TABLES}
+_KNOWN = {name: frozenset(columns) for name, columns in _ORDER.items()}
+
+
+def row(table: str, visit: str | None = None, /, **values: Any) -> Row:
+    """Return a row; columns that are not given are null.
+
+    Raises:
+        Defect: the table has no such column.
+    """
+    if not values.keys() <= _KNOWN[table]:
+        raise Defect(
+            "provider.no-column", f"{table} lacks {sorted(values.keys() - _KNOWN[table])}."
+        )
+    return (table, visit, tuple(map(values.get, _ORDER[table])))
+
+
+def refused(record_type: str, line: int, unit: str, code: str, **more: Any) -> Record:
+    """Return a record that stays at the provider."""
+    return Record(record_type, line, unit, outcome=Outcome.REFUSED, code=code, **more)

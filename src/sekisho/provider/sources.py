@@ -1,0 +1,167 @@
+"""Files as bounded streams of lines, plain or gzip; a damaged end keeps what came before it."""
+
+from __future__ import annotations
+
+import gzip
+import hmac
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BufferedReader
+from pathlib import Path
+
+_PIECE = 1 << 20
+_BOM = b"\xef\xbb\xbf"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much one file may ask of the reader's memory.
+
+    Args:
+        line_bytes: longest line.
+        file_bytes: largest file that is read as a whole (a bundle), unpacked.
+        receipt_lines: most lines of one receipt.
+    """
+
+    line_bytes: int = 16 << 20
+    file_bytes: int = 256 << 20
+    receipt_lines: int = 20_000
+
+    def __post_init__(self) -> None:
+        if min(self.line_bytes, self.file_bytes, self.receipt_lines) < 1:
+            raise ValueError("limits are positive")
+
+
+class SourceProblem(Exception):
+    """A file cannot be read, or not further; ``code`` is a finding's, ``line`` where it stopped."""
+
+    def __init__(self, code: str, line: int = 0) -> None:
+        super().__init__(code)
+        self.code = code
+        self.line = line
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line without its end. ``data`` is None where it was longer than the limit."""
+
+    number: int
+    data: bytes | None
+    ended: bool = True
+
+
+Stream = BufferedReader | gzip.GzipFile
+
+
+def open_source(path: Path) -> Stream:
+    """Open a file, through gzip where its first bytes say so (the suffix does not count).
+
+    Raises:
+        SourceProblem: missing, a folder, unreadable or empty.
+    """
+    if path.is_dir():
+        raise SourceProblem("file.folder")
+    try:
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise SourceProblem("file.missing") from None
+    except (OSError, ValueError):  # ValueError: a NUL in the name
+        raise SourceProblem("file.unreadable") from None
+    start = file.peek(2)[:2]
+    if start == b"\x1f\x8b":
+        file.close()
+        return gzip.open(path, "rb")
+    if not start:
+        file.close()
+        raise SourceProblem("file.empty")
+    return file
+
+
+def lines(path: Path, limits: Limits) -> Iterator[Line]:
+    """Yield the lines of a file; blank ones are skipped but counted.
+
+    Raises:
+        SourceProblem: at the start, or after the lines before the damage.
+    """
+    number, rest, skipping, empty = 0, b"", False, True
+    with open_source(path) as stream:
+        for piece in _pieces(stream):
+            if isinstance(piece, _Damage):
+                yield from _tail(number, rest, skipping)
+                raise SourceProblem("file.truncated-gzip", number + 1)
+            if empty:
+                piece, empty = piece.removeprefix(_BOM), False
+            parts = (rest + piece).split(b"\n")
+            rest = parts.pop()
+            for data in parts:
+                number += 1
+                if skipping or len(data) > limits.line_bytes:
+                    skipping = False
+                    yield Line(number, None)
+                elif data and not data.isspace():
+                    yield Line(number, data.rstrip(b"\r"))
+            if len(rest) > limits.line_bytes:
+                rest, skipping = b"", True
+    if empty:
+        raise SourceProblem("file.empty")
+    yield from _tail(number, rest, skipping)
+
+
+def whole(path: Path, limits: Limits) -> bytes:
+    """Return the bytes of a file that must be read as one.
+
+    Raises:
+        SourceProblem: as `open_source`; too large; damaged.
+    """
+    pieces, size = [], 0
+    with open_source(path) as stream:
+        for piece in _pieces(stream):
+            if isinstance(piece, _Damage):
+                raise SourceProblem("file.truncated-gzip")
+            size += len(piece)
+            if size > limits.file_bytes:
+                raise SourceProblem("file.too-large")
+            pieces.append(piece)
+    data = b"".join(pieces).removeprefix(_BOM)
+    if not data.strip():
+        raise SourceProblem("file.empty")
+    return data
+
+
+def keyed_digest(path: Path, key: bytes) -> str | None:
+    """Return HMAC-SHA256 of a file's bytes as hex: equal for equal files, silent otherwise.
+
+    None where the file cannot be read (the reader says why).
+    """
+    state = hmac.new(key, digestmod="sha256")
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                state.update(piece)
+    except (OSError, ValueError):
+        return None
+    return state.hexdigest()
+
+
+class _Damage(bytes):
+    """Marks where a stream could not be read further."""
+
+
+def _pieces(stream: Stream) -> Iterator[bytes]:
+    while True:
+        try:
+            piece = stream.read1(_PIECE)  # read() would lose what precedes the damage
+        except (EOFError, zlib.error, OSError):
+            yield _Damage()
+            return
+        if not piece:
+            return
+        yield piece
+
+
+def _tail(number: int, rest: bytes, skipping: bool) -> Iterator[Line]:
+    if skipping:
+        yield Line(number + 1, None)
+    elif rest and not rest.isspace():
+        yield Line(number + 1, rest.rstrip(b"\r"), ended=False)

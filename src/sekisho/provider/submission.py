@@ -1,0 +1,267 @@
+"""One submission: files → tables under tags for each body, identities apart, and a balance."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from sekisho.cdm import TABLES
+from sekisho.common.errors import UserError
+from sekisho.common.ids import BodyId, Tag, new_tag
+from sekisho.common.randomness import RandomBytes
+from sekisho.provider.balance import Line, lines_of
+from sekisho.provider.columns import joined
+from sekisho.provider.findings import Finding
+from sekisho.provider.gathering import Classify, Gathering, person_numbers
+from sekisho.provider.readers import format_of
+from sekisho.provider.records import Note, Outcome, Record
+from sekisho.provider.sources import Limits, keyed_digest
+from sekisho.pseudonym.identifiers import PersonKey
+
+Progress = Callable[[int, int], None]
+"""(files read, records read); called now and then."""
+_EVERY = 5_000
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A data class has no recipient; ``cause`` is a code such as ``no-operator-contract``."""
+
+    cause: str
+
+
+@dataclass(frozen=True)
+class Refused:
+    """What a body learns of a finding: no file name (it may hold a person's), no value.
+
+    ``file`` is the file's keyed digest; empty where the file could not be read at all.
+    """
+
+    file: str
+    line: int
+    code: str
+    record_type: str
+    count: int
+    rule: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """What goes to one body.
+
+    Args:
+        tables: CDM table → rows in transit layout, each under a tag.
+        identities: the tags' persons, for the converters alone; in order of tag.
+    """
+
+    body: BodyId
+    tables: dict[str, pa.Table]
+    identities: tuple[tuple[Tag, PersonKey], ...]
+    balance: tuple[Line, ...]
+    refusals: tuple[Refused, ...]
+    file_digests: tuple[str, ...]
+
+    def declared(self) -> list[dict[str, str | int]]:
+        """Return the counts that travel with the tables."""
+        return [line.declared() for line in self.balance]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A submission, ready to be handed over. Nothing in it but ``parts`` leaves the provider.
+
+    Args:
+        read: record type → records in the files.
+        set_aside: (record type, reason) → records without a place in the tables.
+        dropped: record type → values of sent records without a row (free text, no value).
+        file_digests: file name → keyed digest of its bytes.
+    """
+
+    parts: dict[BodyId, Part]
+    balance: tuple[Line, ...]
+    read: dict[str, int]
+    set_aside: dict[tuple[str, str], int]
+    dropped: dict[str, int]
+    findings: tuple[Finding, ...]
+    file_digests: dict[str, str]
+
+
+def read(
+    format_id: str, files: Sequence[Path], limits: Limits | None = None
+) -> Iterator[Record | Note]:
+    """Yield the records of ``files``, streaming; what cannot be read comes as refused or a note.
+
+    Raises:
+        UserError: there is no such format.
+    """
+    reader = format_of(format_id)
+    for path in files:
+        yield from reader.read(path, limits or Limits())
+
+
+def prepare(
+    files: Sequence[Path],
+    format_id: str,
+    classify: Classify,
+    provider_key: bytes,
+    recipients: Mapping[str, BodyId | Withheld],
+    random: RandomBytes,
+    progress: Progress | None = None,
+    limits: Limits | None = None,
+) -> Prepared:
+    """Read ``files`` and take the identifiers out.
+
+    Args:
+        classify: (format, record type) → (kind, data class) pairs.
+        provider_key: the provider's own secret, 32 bytes; names source records.
+        recipients: data class → body, or why there is none. A class that is not named has none.
+        random: makes the tags; another for every person and body.
+
+    Raises:
+        UserError: nothing at all can be read.
+    """
+    if len(provider_key) < 32:
+        raise UserError("provider.weak-key", "The provider's key has fewer than 32 bytes.")
+    reader = format_of(format_id)
+    bodies = {c: to for c, to in recipients.items() if not isinstance(to, Withheld)}
+    gathering = Gathering(reader.id, reader.family, classify, provider_key, frozenset(bodies))
+    digests = _read_all(reader.read, files, gathering, provider_key, progress, limits or Limits())
+    keys = gathering.resolve()
+    counts = gathering.counts()
+    findings = gathering.findings.all()
+    _check_something_read(counts, findings)
+    balance = _balance(gathering, counts, recipients)
+    persons, distinct = person_numbers(keys)
+    parts = {}
+    for body in sorted(set(bodies.values())):
+        classes = [c for c, to in bodies.items() if to == body]
+        tags = _tags(gathering, classes, persons, random)
+        own = lines_of(balance, body)
+        parts[body] = Part(
+            body,
+            _tables(gathering, classes, persons, tags),
+            tuple(sorted(((tag, distinct[n]) for n, tag in tags.items()), key=lambda p: p[0])),
+            own,
+            _refusals(findings, {line.record_type for line in own}, digests),
+            tuple(sorted(set(digests.values()))),
+        )
+    return Prepared(
+        parts,
+        balance,
+        {kind: sum(of.values()) for kind, of in sorted(counts.items())},
+        gathering.reasons(),
+        {kind: n for kind, n in sorted(gathering.dropped.items()) if n},
+        findings,
+        digests,
+    )
+
+
+def _read_all(
+    reader: Callable[[Path, Limits], Iterator[Record | Note]],
+    files: Sequence[Path],
+    gathering: Gathering,
+    provider_key: bytes,
+    progress: Progress | None,
+    limits: Limits,
+) -> dict[str, str]:
+    file_key = hmac.digest(provider_key, b"file", "sha256")
+    digests: dict[str, str] = {}
+    done = 0
+    for number, path in enumerate(files):
+        gathering.open_file(path.name)
+        for item in reader(path, limits):
+            if isinstance(item, Note):
+                gathering.note(item)
+                continue
+            gathering.add(item)
+            done += 1
+            if progress and done % _EVERY == 0:
+                progress(number, done)
+        digest = keyed_digest(path, file_key)
+        if digest is not None:
+            digests[path.name if path.name not in digests else str(path)] = digest
+        if progress:
+            progress(number + 1, done)
+    return digests
+
+
+def _check_something_read(
+    counts: Mapping[str, Mapping[Outcome, int]], findings: tuple[Finding, ...]
+) -> None:
+    readable = (Outcome.SENT, Outcome.SET_ASIDE, Outcome.SUPERSEDED)
+    if any(of.get(outcome) for of in counts.values() for outcome in readable):
+        return
+    first = f" First: {findings[0]}" if findings else ""
+    raise UserError(
+        "submission.nothing-readable",
+        f"Nothing in the files can be sent ({len(findings)} findings).{first}",
+        rule=findings[0].rule if findings else None,
+        next_step="check that the format named is the files' own, and mend them at the source",
+    )
+
+
+def _balance(
+    gathering: Gathering,
+    counts: Mapping[str, Mapping[Outcome, int]],
+    recipients: Mapping[str, BodyId | Withheld],
+) -> tuple[Line, ...]:
+    lines = []
+    for kind, of in counts.items():
+        classes = sorted({c for _, c in gathering.kinds_of(kind)}) or [""]
+        for data_class in classes:
+            to = recipients.get(data_class, Withheld("no-recipient"))
+            fit, gone = of.get(Outcome.SENT, 0), isinstance(to, Withheld)
+            lines.append(
+                Line(
+                    kind,
+                    data_class,
+                    sum(of.values()),
+                    0 if gone else fit,
+                    of.get(Outcome.REFUSED, 0),
+                    of.get(Outcome.SUPERSEDED, 0),
+                    of.get(Outcome.SET_ASIDE, 0),
+                    fit if gone else 0,
+                    None if isinstance(to, Withheld) else to,
+                    to.cause if isinstance(to, Withheld) and data_class else None,
+                )
+            )
+    return tuple(sorted(lines, key=lambda x: (x.record_type, x.data_class)))
+
+
+def _tags(
+    gathering: Gathering, classes: Sequence[str], persons: Sequence[int], random: RandomBytes
+) -> dict[int, Tag]:
+    """Return person number → fresh tag, for the persons of whom the body gets a record."""
+    wanted = {persons[p] for c in classes for p in gathering.persons_of(c)}
+    return {number: new_tag(random) for number in sorted(wanted)}
+
+
+def _tables(
+    gathering: Gathering,
+    classes: Sequence[str],
+    persons: Sequence[int],
+    tags: Mapping[int, Tag],
+) -> dict[str, pa.Table]:
+    alive = pa.array(gathering.alive, pa.bool_())
+    by_patient = pa.array([tags.get(number) for number in persons], pa.string())
+    made = {}
+    for table in TABLES:
+        stores = [gathering.stores.pop((c, table.name), None) for c in classes]
+        finished = [store.finish(alive, by_patient) for store in stores if store is not None]
+        if any(rows.num_rows for rows in finished):
+            made[table.name] = joined(finished)
+    return made
+
+
+def _refusals(
+    findings: Sequence[Finding], record_types: set[str], digests: Mapping[str, str]
+) -> tuple[Refused, ...]:
+    return tuple(
+        Refused(digests.get(f.file, ""), f.line, f.code, f.record_type, f.count, f.rule)
+        for f in findings
+        if not f.record_type or f.record_type in record_types
+    )
