@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from sekisho.provider.columns import Columns
 from sekisho.provider.findings import Finding, Findings
 from sekisho.provider.readers.fhir_patient import USABLE, key_of
-from sekisho.provider.records import Identity, Note, Outcome, Record
+from sekisho.provider.records import UNREADABLE, Identity, Note, Outcome, Record
 from sekisho.pseudonym.identifiers import PersonKey, canonical
 
 Classify = Callable[[str, str], Sequence[tuple[str, str]]]
@@ -90,9 +90,11 @@ class Gathering:
         self.findings.add(Finding(self.files[-1], note.line, note.code, note.record_type))
 
     def kinds_of(self, record_type: str) -> tuple[tuple[str, str], ...]:
-        """Return the (kind, data class) pairs of a record type."""
+        """Return the (kind, data class) pairs of a record type; none where it cannot be told."""
         if record_type not in self._kinds:
-            self._kinds[record_type] = tuple(self._classify(self._format, record_type))
+            known = record_type != UNREADABLE  # even a rule for all others must not claim it
+            kinds = self._classify(self._format, record_type) if known else ()
+            self._kinds[record_type] = tuple(kinds)
         return self._kinds[record_type]
 
     def add(self, record: Record) -> None:

@@ -1,0 +1,35 @@
+"""Collection: what arrives from providers is checked, and lands, or waits in quarantine.
+
+Rules kept: a record lands whole or not at all; sent = landed + quarantined + refused + superseded +
+set aside, for every record type, always; the checks are data (``rules/collection.toml``); the same
+files give the same receipt; no message or finding names a value.
+
+It stores nothing (`sekisho.data.lake` does), signs nothing, and never sees an identifier.
+"""
+
+from sekisho.data.collection.balance import Balance, Declared, Line, balance, read_declared
+from sekisho.data.collection.landing import RULES_COLUMN, Breach, Landed, check, records_of
+from sekisho.data.collection.receipt import content_digest, receipt_payload
+from sekisho.data.collection.rules import CollectionRules, Rule, load_rules
+from sekisho.data.collection.superseding import Replaced, supersede, unit_of
+
+__all__ = [
+    "RULES_COLUMN",
+    "Balance",
+    "Breach",
+    "CollectionRules",
+    "Declared",
+    "Landed",
+    "Line",
+    "Replaced",
+    "Rule",
+    "balance",
+    "check",
+    "content_digest",
+    "load_rules",
+    "read_declared",
+    "receipt_payload",
+    "records_of",
+    "supersede",
+    "unit_of",
+]

@@ -1,0 +1,151 @@
+"""Landing: which records may be kept, and which go to quarantine with the rules they broke."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import date
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sekisho.cdm import TABLES
+from sekisho.common.errors import UserError
+from sekisho.data.collection.checks import Facts, bad_rows, births_of
+from sekisho.data.collection.rules import CollectionRules
+from sekisho.data.lake import transit_schema
+
+RULES_COLUMN = "rules"
+"""Added to quarantined tables: the ids of the rules that the record broke, in order, by spaces."""
+
+
+@dataclass(frozen=True, order=True)
+class Breach:
+    """How often one rule was broken: rows that break it, records that hold such a row."""
+
+    rule: str
+    table: str
+    record_type: str
+    rows: int
+    records: int
+
+
+@dataclass(frozen=True)
+class Landed:
+    """The outcome of the checks. Every row that came is in ``tables`` or in ``quarantined``."""
+
+    tables: dict[str, pa.Table]
+    quarantined: dict[str, pa.Table]
+    breaches: tuple[Breach, ...]
+    rules_version: str
+
+
+def check(
+    tables: Mapping[str, pa.Table],
+    rules: CollectionRules,
+    *,
+    day: date,
+    tags: Collection[str] | None = None,
+) -> Landed:
+    """Check a submission's tables in transit layout.
+
+    A record (record type and source id) with one bad row in any table is quarantined whole.
+
+    Args:
+        day: day of submission, in Japan.
+        tags: the tags whose identity arrived through the converters; None leaves that out.
+
+    Raises:
+        UserError: a table or column that is not in the layout: the sender's program is wrong, and
+            nothing of the submission is kept.
+    """
+    checked = {name: _laid_out(name, tables[name]) for name in sorted(tables)}
+    facts = Facts(day, tags, births_of(checked.get("person")))
+    names = {name: _record_names(rows) for name, rows in checked.items()}
+    broken: dict[str, dict[str, None]] = {}
+    breaches: list[Breach] = []
+    for rule in rules.rule:
+        for table, rows in checked.items():
+            mask = bad_rows(rule, table, rows, facts)
+            if mask is None or not pc.any(mask, min_count=0).as_py():
+                continue
+            for name in names[table].filter(mask).unique().to_pylist():
+                broken.setdefault(name, {})[rule.id] = None
+            breaches += _breaches(rule.id, table, rows.filter(mask))
+    bad = pa.array(sorted(broken), pa.string())
+    why = pa.array([" ".join(broken[name]) for name in sorted(broken)], pa.string())
+    kept, quarantined = {}, {}
+    for table, rows in checked.items():
+        places = pc.index_in(names[table], value_set=bad)
+        good, held = rows.filter(places.is_null()), rows.filter(places.is_valid())
+        if good.num_rows:
+            kept[table] = good
+        if held.num_rows:
+            reasons = pc.take(why, places.filter(places.is_valid()))
+            quarantined[table] = held.append_column(RULES_COLUMN, reasons)
+    return Landed(kept, quarantined, tuple(sorted(breaches)), rules.version)
+
+
+def records_of(tables: Mapping[str, pa.Table]) -> Counter[tuple[str, str]]:
+    """Return (record type, data class) → how many records the tables hold."""
+    columns = ["record_type", "data_class", "source_id"]
+    parts = [rows.select(columns) for rows in tables.values() if rows.num_rows]
+    if not parts:
+        return Counter()
+    distinct = pa.concat_tables(parts).group_by(columns).aggregate([])
+    counted = distinct.group_by(columns[:2]).aggregate([("source_id", "count")])
+    return Counter(
+        {
+            (one["record_type"], one["data_class"]): one["source_id_count"]
+            for one in counted.to_pylist()
+        }
+    )
+
+
+def _laid_out(name: str, rows: pa.Table) -> pa.Table:
+    if name not in {t.name for t in TABLES}:
+        raise _structure(name, "there is no such table")
+    wanted = transit_schema(name)
+    if rows.schema.names != wanted.names:
+        missing = sorted(set(wanted.names) - set(rows.schema.names))
+        extra = sorted(set(rows.schema.names) - set(wanted.names))
+        said = f"{len(missing)} columns are missing ({', '.join(missing)}), {len(extra)} are extra"
+        raise _structure(name, said)
+    for field in wanted:
+        if rows.schema.field(field.name).type != field.type:
+            raise _structure(name, f"{field.name} is not of type {field.type}")
+    try:
+        rows.validate(full=True)
+    except pa.ArrowInvalid:
+        raise _structure(name, "its bytes are not valid Arrow data") from None
+    return rows
+
+
+def _record_names(rows: pa.Table) -> pa.ChunkedArray:
+    return pc.binary_join_element_wise(
+        pc.fill_null(rows.column("record_type"), ""),
+        pc.fill_null(rows.column("source_id"), ""),
+        " ",
+    )
+
+
+def _breaches(rule: str, table: str, bad: pa.Table) -> list[Breach]:
+    grouped = bad.group_by("record_type").aggregate(
+        [("source_id", "count_distinct"), ([], "count_all")]
+    )
+    return [
+        Breach(
+            rule, table, one["record_type"] or "", one["count_all"], one["source_id_count_distinct"]
+        )
+        for one in grouped.to_pylist()
+    ]
+
+
+def _structure(table: str, what: str) -> UserError:
+    return UserError(
+        "collection.structure",
+        f"The table {table!r} of the submission does not have the agreed layout: {what}.",
+        rule="transit layout: links, then the content columns of OMOP CDM 5.4",
+        next_step="update the sending program; nothing of this submission was kept",
+    )

@@ -1,0 +1,107 @@
+"""Landing checks as data: what ``rules/collection.toml`` may say, and its proof."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta, Struct
+
+from sekisho.cdm import TABLES
+from sekisho.common.errors import UserError
+from sekisho.common.toml import locate, read_toml
+from sekisho.data.lake import transit_schema
+
+Check = Literal[
+    "identity", "present", "form", "allowed", "years", "not_after", "not_before_birth",
+    "after_start", "not_negative",
+]  # fmt: skip
+Said = Annotated[str, Meta(min_length=1, max_length=400)]
+
+_NEEDS: dict[str, str] = {
+    "form": "pattern",
+    "allowed": "values",
+    "years": "earliest",
+    "not_after": "days",
+}
+
+
+class Text(Struct, frozen=True, forbid_unknown_fields=True):
+    ja: Said
+    en: Said
+
+
+class Rule(Struct, frozen=True, forbid_unknown_fields=True):
+    """One check.
+
+    ``columns`` and ``except`` are patterns of ``table.column``; ``days`` counts from the day of
+    submission; ``mend`` tells a clerk what to do.
+    """
+
+    id: Annotated[str, Meta(pattern=r"^[a-z][a-z.\-]{2,60}$")]
+    check: Check
+    title: Text
+    mend: Text
+    source: Said
+    columns: tuple[str, ...] = ()
+    except_: tuple[str, ...] = msgspec.field(name="except", default=())
+    pattern: str | None = None
+    values: tuple[int, ...] | None = None
+    earliest: int | None = None
+    days: Annotated[int, Meta(ge=0)] | None = None
+
+    def of(self, table: str, column: str) -> bool:
+        """Tell whether the rule speaks of a column."""
+        name = f"{table}.{column}"
+        matched = any(fnmatchcase(name, pattern) for pattern in self.columns)
+        return matched and not any(fnmatchcase(name, pattern) for pattern in self.except_)
+
+
+class CollectionRules(Struct, frozen=True, forbid_unknown_fields=True):
+    """The whole of ``rules/collection.toml``."""
+
+    version: Said
+    rule: tuple[Rule, ...]
+
+    def find(self, rule_id: str) -> Rule:
+        """Return a rule by id; KeyError where there is none."""
+        for rule in self.rule:
+            if rule.id == rule_id:
+                return rule
+        raise KeyError(rule_id)
+
+
+def load_rules(path: Path) -> CollectionRules:
+    """Read and prove the rules.
+
+    Raises:
+        UserError: with file and line: an id twice, a check without its parameter, a pattern that
+            names no column of any table.
+    """
+    rules = read_toml(path, CollectionRules)
+    known = [f"{t.name}.{column}" for t in TABLES for column in transit_schema(t.name).names]
+    seen: set[str] = set()
+    for index, rule in enumerate(rules.rule):
+        if rule.id in seen:
+            raise _wrong(path, ["rule", index, "id"], f"the rule {rule.id!r} is there twice")
+        seen.add(rule.id)
+        needed = _NEEDS.get(rule.check)
+        if needed and getattr(rule, needed) is None:
+            raise _wrong(path, ["rule", index, "check"], f"{rule.check!r} needs {needed!r}")
+        if (rule.check == "identity") == bool(rule.columns):
+            raise _wrong(path, ["rule", index, "check"], "all checks but 'identity' name columns")
+        for pattern in (*rule.columns, *rule.except_):
+            if not any(fnmatchcase(name, pattern) for name in known):
+                raise _wrong(path, ["rule", index, "columns"], f"no column is called {pattern!r}")
+    return rules
+
+
+def _wrong(path: Path, keys: list[str | int], what: str) -> UserError:
+    line = locate(path.read_text("utf-8"), keys)
+    return UserError(
+        "collection-rules.invalid",
+        f"{path}:{line}: {what}",
+        next_step="columns are those of a table in transit; see docs/reference",
+    )
