@@ -20,7 +20,7 @@ from sekisho.control.catalogue import (
     rule_sets,
     schema,
 )
-from sekisho.framework.kinds import DataKinds
+from sekisho.framework import DataKinds
 
 KINDS = """
 version = "1"
@@ -94,8 +94,8 @@ def test_what_does_not_exist_is_refused_with_what_does(
 
 
 def test_linked_data_meet_the_rules_of_every_data_set(catalogue: Catalogue) -> None:
-    assert rule_sets(catalogue, ["basic"]) == ("ndb-like",)
-    assert rule_sets(catalogue, ["additional", "basic"]) == ("ndb-like", "sekisho-default")
+    assert rule_sets(catalogue, ["basic"]) == ("ndb",)
+    assert rule_sets(catalogue, ["additional", "basic"]) == ("ndb", "sekisho-default")
     with pytest.raises(UserError):
         rule_sets(catalogue, ["secret"])
 

@@ -12,6 +12,9 @@ Rules this room keeps:
 It does not run anything, judges no framework, and knows no other room.
 """
 
+from sekisho.framework.claims import FIGURES, Claim, Claims, Statement, load_claims, verdict
+from sekisho.framework.describe import as_json, matrix, table
+from sekisho.framework.difference import difference
 from sekisho.framework.findings import Finding, findings, unmeasured
 from sekisho.framework.kinds import (
     DataKinds,
@@ -43,6 +46,7 @@ from sekisho.framework.reader import (
 from sekisho.framework.routing import (
     NO_COLLECTOR,
     NO_OPERATOR_CONTRACT,
+    Crossing,
     Lane,
     Recipient,
     Redress,
@@ -51,8 +55,10 @@ from sekisho.framework.routing import (
     Window,
     classes_of,
     collectors,
+    crossings,
     desks,
     environment,
+    environments,
     extract_route,
     forwards,
     functions_of,
@@ -74,10 +80,14 @@ from sekisho.framework.routing import (
 __all__ = [
     "CLASSES",
     "DECISIONS",
+    "FIGURES",
     "FUNCTIONS",
     "NO_COLLECTOR",
     "NO_OPERATOR_CONTRACT",
     "Body",
+    "Claim",
+    "Claims",
+    "Crossing",
     "DataClass",
     "DataKinds",
     "Decision",
@@ -90,15 +100,20 @@ __all__ = [
     "Recipient",
     "Redress",
     "Route",
+    "Statement",
     "SubmissionRoute",
     "Text",
     "Window",
     "all_frameworks",
+    "as_json",
     "baselines",
     "classes_of",
     "collectors",
+    "crossings",
     "desks",
+    "difference",
     "environment",
+    "environments",
     "extract_route",
     "find",
     "findings",
@@ -111,8 +126,10 @@ __all__ = [
     "lanes",
     "list_recipients",
     "load",
+    "load_claims",
     "load_kinds",
     "load_provider_functions",
+    "matrix",
     "provider_destinations",
     "recipients",
     "registries",
@@ -122,6 +139,8 @@ __all__ = [
     "rooms",
     "schema",
     "submission_routes",
+    "table",
     "unmeasured",
+    "verdict",
     "windows",
 ]

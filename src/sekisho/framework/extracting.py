@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sekisho.common.errors import UserError
 from sekisho.common.ids import BodyId
@@ -82,8 +83,47 @@ def holds_and_joins(fw: Framework) -> tuple[BodyId, ...]:
 
     Promise 3 speaks of bodies that only hold or only join; these do both, and `compare` says so.
     """
-    joining = {body for c in CLASSES for body in fw.assigned("analysis", c)}
-    if fw.linkage is not None:
-        joining.add(fw.linkage.at)
+    if fw.linkage is None:
+        return ()
+    joining = {body for c in CLASSES for body in fw.assigned("analysis", c)} | {fw.linkage.at}
     held = {holder for c in CLASSES for holder in holders(fw, c)}
     return tuple(b for b in fw.function_bodies if b in held & joining)
+
+
+@dataclass(frozen=True)
+class Crossing:
+    """Data that go from one body to another for linked analysis.
+
+    ``processed`` says whether the sender has processed them before they leave it.
+    """
+
+    sender: BodyId
+    receiver: BodyId
+    classes: tuple[DataClass, ...]
+    processed: bool
+
+
+def environments(fw: Framework) -> tuple[BodyId, ...]:
+    """Return the bodies where joined data can be analysed: a permit may name any of them."""
+    able = {body for c in CLASSES for body in fw.assigned("analysis", c)}
+    return tuple(b for b in fw.function_bodies if b in able)
+
+
+def crossings(fw: Framework, classes: Iterable[DataClass]) -> tuple[Crossing, ...]:
+    """Return what crosses between bodies for linked analysis of ``classes``, in either direction
+    that a permit could ask for; nothing crosses where no body exchanges."""
+    if fw.linkage is None:
+        return ()
+    wanted = set(classes)
+    legs: dict[tuple[BodyId, BodyId, bool], list[DataClass]] = {}
+    for place in environments(fw):
+        for data_class in (c for c in CLASSES if c in wanted):
+            for holder in holders(fw, data_class):
+                route = extract_route(fw, holder, data_class, place)
+                done = False
+                for sender, receiver in pairwise(route.hops):
+                    done = done or sender == route.processor
+                    taken = legs.setdefault((sender, receiver, done), [])
+                    if data_class not in taken:
+                        taken.append(data_class)
+    return tuple(Crossing(s, r, tuple(taken), done) for (s, r, done), taken in legs.items())

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from sekisho.framework.choices import desks, registries_for
 from sekisho.framework.extracting import holds_and_joins
 from sekisho.framework.kinds import DataKinds
-from sekisho.framework.labels import FUNCTION, class_names, names
+from sekisho.framework.labels import FUNCTION, class_names, names, sourced
 from sekisho.framework.model import CLASSES, Framework, Text
 from sekisho.framework.submission import holders
 
@@ -157,12 +157,12 @@ def _both(fw: Framework) -> Iterator[Finding]:
 
 def _unassigned(fw: Framework) -> Iterator[Finding]:
     for one in fw.open.unassigned:
-        what = class_names(one.data)
+        what, where = class_names(one.data), sourced(one.source)
         yield Finding(
             "function-open",
             "open.unassigned",
             Text(
-                ja=f"{what.ja}の{FUNCTION[one.function].ja}を担う機関は未定（{one.source}）。",
-                en=f"{FUNCTION[one.function].en} of {what.en} is given to nobody ({one.source}).",
+                ja=f"{what.ja}の{FUNCTION[one.function].ja}を担う機関は未定（{where.ja}）。",
+                en=f"{FUNCTION[one.function].en} of {what.en} is given to nobody ({where.en}).",
             ),
         )

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from sekisho.framework.model import BodyKind, DataClass, Decision, Framework, Function, Role, Text
+from sekisho.framework.model import (
+    USER_INPUT,
+    BodyKind,
+    DataClass,
+    Decision,
+    Framework,
+    Function,
+    Role,
+    Text,
+)
 
 FUNCTION: dict[Function, Text] = {
     "collection": Text(ja="データ収集", en="Collection"),
@@ -67,6 +76,13 @@ def class_names(classes: tuple[DataClass, ...]) -> Text:
         ja="・".join(DATA_CLASS[one].ja for one in classes),
         en=_listed([DATA_CLASS[one].en for one in classes]),
     )
+
+
+def sourced(source: str) -> Text:
+    """Return a source as it is shown; where none is known, whose choice it is."""
+    if source == USER_INPUT:
+        return Text(ja="出典なし：利用者の入力", en="no source: user input")
+    return Text(ja=source, en=source)
 
 
 def _listed(parts: list[str]) -> str:

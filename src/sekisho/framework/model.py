@@ -37,7 +37,8 @@ DECIDER = "decider"
 
 RESERVED = frozenset({"none", DECIDER})
 
-Id = Annotated[str, Meta(pattern=r"^[a-z0-9][a-z0-9-]*$", max_length=40)]
+ID = r"^[a-z0-9][a-z0-9-]*$"
+Id = Annotated[str, Meta(pattern=ID, max_length=40)]
 Said = Annotated[str, Meta(min_length=1)]
 
 
@@ -58,7 +59,7 @@ class Document(Struct, frozen=True, forbid_unknown_fields=True):
 class Body(Struct, frozen=True, forbid_unknown_fields=True):
     """An organisation that runs Sekisho. ``auxiliary`` ones are Sekisho's addition."""
 
-    id: Id
+    id: Annotated[BodyId, Meta(pattern=ID, max_length=40)]
     kind: BodyKind
     title: Text
     roles: tuple[Role, ...] = ()
@@ -267,11 +268,11 @@ class Framework(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def function_bodies(self) -> tuple[BodyId, ...]:
         """The bodies that are given functions, in the file's order."""
-        return tuple(BodyId(one.id) for one in self.body if one.kind != "auxiliary")
+        return tuple(one.id for one in self.body if one.kind != "auxiliary")
 
     def with_role(self, role: Role) -> tuple[BodyId, ...]:
         """Return the auxiliary bodies that have ``role``."""
-        return tuple(BodyId(one.id) for one in self.body if role in one.roles)
+        return tuple(one.id for one in self.body if role in one.roles)
 
 
 def schema() -> dict[str, object]:

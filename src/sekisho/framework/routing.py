@@ -9,7 +9,15 @@ from sekisho.framework.choices import (
     registry_of,
 )
 from sekisho.framework.deciding import DECIDES, Lane, Redress, Window, lanes, remedy, windows
-from sekisho.framework.extracting import Route, environment, extract_route, holds_and_joins
+from sekisho.framework.extracting import (
+    Crossing,
+    Route,
+    crossings,
+    environment,
+    environments,
+    extract_route,
+    holds_and_joins,
+)
 from sekisho.framework.rooms import classes_of, functions_of, rooms
 from sekisho.framework.submission import (
     NO_COLLECTOR,
@@ -27,6 +35,7 @@ __all__ = [
     "DECIDES",
     "NO_COLLECTOR",
     "NO_OPERATOR_CONTRACT",
+    "Crossing",
     "Lane",
     "Recipient",
     "Redress",
@@ -35,8 +44,10 @@ __all__ = [
     "Window",
     "classes_of",
     "collectors",
+    "crossings",
     "desks",
     "environment",
+    "environments",
     "extract_route",
     "forwards",
     "functions_of",
