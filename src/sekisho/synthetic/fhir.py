@@ -1,0 +1,231 @@
+"""FHIR R4 as $export gives it: one NDJSON file a resource type.
+
+Patients carry the 被保険者個人識別子 of JP-CLINS and the provider's own number. Half of the
+providers write ICD-10 as ICD10-2013-full (no dot), half as WHO does. Numbers are decimals.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sekisho.synthetic.care import Visit
+from sekisho.synthetic.person import Person
+from sekisho.synthetic.provider import Institution, Patient
+from sekisho.synthetic.tables import codes, condition, drug_for, result
+
+MEMBER_ID = "http://jpfhir.jp/fhir/clins/Idsystem/JP_Insurance_memberID"
+_LOCAL_ID = "urn:oid:1.2.392.100495.20.3.51.1"  # + institution code
+_ICD10_JP = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/ICD10-2013-full"
+_ICD10 = "http://hl7.org/fhir/sid/icd-10"
+_MEDIS = "http://medis.or.jp/CodeSystem/master-disease-keyNumber"
+_YJ = "http://capstandard.jp/iyaku.info/CodeSystem/YJ-code"
+_JLAC10 = "http://medis.or.jp/CodeSystem/master-JLAC10-17digits"
+_LOINC = "http://loinc.org"
+_UCUM = "http://unitsofmeasure.org"
+_TERMS = "http://terminology.hl7.org/CodeSystem"
+_FOOD = "http://jpfhir.jp/fhir/core/CodeSystem/JP_JfagyFoodAllergen_CS"
+_REPRESENTATION = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
+
+TYPES = (
+    "Patient",
+    "Encounter",
+    "Condition",
+    "MedicationRequest",
+    "Observation",
+    "AllergyIntolerance",
+)
+Made = Iterator[tuple[str, dict[str, Any]]]
+"""Resource type and resource."""
+
+
+def write_fhir(institution: Institution, folder: Path) -> dict[Path, dict[str, int]]:
+    """Write the resources of one provider.
+
+    Returns:
+        Each file with its number of resources by type. A type without resources has no file.
+    """
+    lines: dict[str, list[bytes]] = {kind: [] for kind in TYPES}
+    for patient in institution.patients:
+        for kind, resource in _resources(institution, patient):
+            lines[kind].append(orjson.dumps({"resourceType": kind, **resource}))
+    folder.mkdir(parents=True, exist_ok=True)
+    written = {}
+    for kind, made in lines.items():
+        if made:
+            path = folder / f"{kind}.ndjson"
+            path.write_bytes(b"\n".join(made) + b"\n")
+            written[path] = {kind: len(made)}
+    return written
+
+
+def _resources(institution: Institution, patient: Patient) -> Made:
+    yield "Patient", _patient(institution, patient)
+    subject = {"reference": f"Patient/{patient.chart}"}
+    if patient.person.allergy is not None:
+        yield (
+            "AllergyIntolerance",
+            {
+                "id": f"A{patient.chart}",
+                "clinicalStatus": _concept(f"{_TERMS}/allergyintolerance-clinical", "active"),
+                "patient": subject,
+                "recordedDate": patient.visits[0].day.isoformat(),
+                "code": _concept(_FOOD, codes().allergy[patient.person.allergy].code),
+            },
+        )
+    for visit in patient.visits:
+        stem = f"{patient.chart}-{visit.day:%Y%m%d}"
+        yield "Encounter", _encounter(stem, visit, subject)
+        about = {"subject": subject, "encounter": {"reference": f"Encounter/E{stem}"}}
+        for n, id in enumerate(visit.noted):
+            yield "Condition", _condition(institution, f"C{stem}-{n}", id, visit, about)
+        for n, id in enumerate(visit.treated):
+            if drug_for(id):
+                yield "MedicationRequest", _request(f"M{stem}-{n}", id, visit, about)
+        yield from _observations(stem, visit, about)
+
+
+def _patient(institution: Institution, patient: Patient) -> dict[str, Any]:
+    person, last = patient.person, patient.visits[-1]
+    made: dict[str, Any] = {
+        "id": patient.chart,
+        "identifier": [
+            {"system": f"{_LOCAL_ID}{institution.spec.code}", "value": patient.chart},
+            {"system": MEMBER_ID, "value": person.insurance(last.day).member_id},
+        ],
+        "name": [_name(person, 0, "IDE"), _name(person, 1, "SYL")],
+        "telecom": [{"system": "phone", "value": person.phone, "use": "home"}],
+        "gender": person.sex,
+        "birthDate": person.birth.isoformat(),
+        "address": [{"text": person.address}],
+    }
+    if last.dies:
+        made["deceasedDateTime"] = last.day.isoformat()
+    return made
+
+
+def _name(person: Person, writing: int, kind: str) -> dict[str, Any]:
+    family, given = person.family_name[writing], person.given_name[writing]
+    return {
+        "extension": [{"url": _REPRESENTATION, "valueCode": kind}],
+        "text": f"{family} {given}",
+        "family": family,
+        "given": [given],
+    }
+
+
+def _encounter(stem: str, visit: Visit, subject: dict[str, str]) -> dict[str, Any]:
+    return {
+        "id": f"E{stem}",
+        "status": "finished",
+        "class": {"system": f"{_TERMS}/v3-ActCode", "code": "AMB"},
+        "subject": subject,
+        "period": {
+            "start": f"{visit.day.isoformat()}T09:00:00+09:00",
+            "end": f"{visit.day.isoformat()}T10:30:00+09:00",
+        },
+    }
+
+
+def _condition(
+    institution: Institution, id: str, condition_id: str, visit: Visit, about: dict[str, Any]
+) -> dict[str, Any]:
+    found = condition(condition_id)
+    codings = [{"system": _ICD10, "code": found.dotted}]
+    if not institution.dotted:
+        codings = [
+            {"system": _ICD10_JP, "code": found.icd10},
+            {"system": _MEDIS, "code": found.medis},
+        ]
+    return {
+        "id": id,
+        "clinicalStatus": _concept(f"{_TERMS}/condition-clinical", "active"),
+        "verificationStatus": _concept(f"{_TERMS}/condition-ver-status", "confirmed"),
+        "category": [_concept(f"{_TERMS}/condition-category", "encounter-diagnosis")],
+        "code": {"coding": codings, "text": found.name},
+        **about,
+        "onsetDateTime": visit.day.isoformat(),
+        "recordedDate": visit.day.isoformat(),
+    }
+
+
+def _request(id: str, condition_id: str, visit: Visit, about: dict[str, Any]) -> dict[str, Any]:
+    drug = drug_for(condition_id)
+    assert drug is not None
+    supply = {"value": drug.days, "unit": "日", "system": _UCUM, "code": "d"}
+    return {
+        "id": id,
+        "status": "completed",
+        "intent": "order",
+        "medicationCodeableConcept": {
+            "coding": [{"system": _YJ, "code": drug.yj}],
+            "text": drug.name,
+        },
+        **about,
+        "authoredOn": visit.day.isoformat(),
+        "dispenseRequest": {
+            "quantity": {"value": drug.days, "unit": "回分"},
+            "expectedSupplyDuration": supply,
+        },
+    }
+
+
+def _observations(stem: str, visit: Visit, about: dict[str, Any]) -> Made:
+    pressure = ("systolic", "diastolic")
+    for n, (id, value) in enumerate(visit.results.items()):
+        if id not in pressure:
+            yield (
+                "Observation",
+                {
+                    **_observed(f"O{stem}-{n}", "laboratory", visit, about),
+                    "code": _concept(_JLAC10, result(id).code),
+                    "valueQuantity": _quantity(id, value),
+                },
+            )
+    if pressure[0] in visit.results:
+        yield (
+            "Observation",
+            {
+                **_observed(f"O{stem}-P", "vital-signs", visit, about),
+                "code": _concept(_LOINC, "85354-9"),
+                "component": [
+                    {
+                        "code": _concept(_LOINC, result(id).code),
+                        "valueQuantity": _quantity(id, visit.results[id]),
+                    }
+                    for id in pressure
+                ],
+            },
+        )
+
+
+def _observed(id: str, category: str, visit: Visit, about: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": id,
+        "status": "final",
+        "category": [_concept(f"{_TERMS}/observation-category", category)],
+        **about,
+        "effectiveDateTime": f"{visit.day.isoformat()}T09:20:00+09:00",
+    }
+
+
+def _quantity(id: str, value: int) -> dict[str, Any]:
+    found = result(id)
+    text = str(value)
+    if found.decimals:
+        text = text.zfill(found.decimals + 1)
+        text = f"{text[: -found.decimals]}.{text[-found.decimals :]}"
+    # A fragment: the digits as they are; no float ever stands for a measured value.
+    return {
+        "value": orjson.Fragment(text.encode()),
+        "unit": found.unit,
+        "system": _UCUM,
+        "code": found.unit,
+    }
+
+
+def _concept(system: str, code: str) -> dict[str, Any]:
+    return {"coding": [{"system": system, "code": code}]}
