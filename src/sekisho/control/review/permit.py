@@ -1,0 +1,144 @@
+"""A permit: the signed permission that holders, converters, gates and environments obey.
+
+It names everything that may happen; what it does not name may not. The bodies that granted it sign
+its JSON form, which `sekisho.control.review.issuing` makes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+from typing import Annotated
+
+import msgspec
+
+from sekisho.cdm import table
+from sekisho.common.ids import body_domain
+from sekisho.control.catalogue import TableColumns
+from sekisho.control.review.application import Cohort, Period
+from sekisho.control.review.values import Value, check_actor, check_digest, check_id, read_value
+
+
+class Part(Value, frozen=True, kw_only=True):
+    """One way of data: one class, from one holder, to the environment.
+
+    ``lane`` is the body that decides on these data. ``hops`` are the bodies that the data pass,
+    first the holder, last the environment. ``domains`` are those that persons' pseudonyms pass,
+    first the holder's, last the project's. ``max_rows`` is the number of persons that may be
+    converted.
+    """
+
+    holder: str
+    data_class: str
+    lane: str
+    hops: tuple[str, ...]
+    domains: tuple[str, ...]
+    max_rows: Annotated[int, msgspec.Meta(ge=0)]
+
+    def __post_init__(self) -> None:
+        for body in (self.holder, self.lane, *self.hops):
+            check_id(body)
+        if not self.hops or self.hops[0] != self.holder:
+            raise ValueError("the way of data begins at their holder")
+        if len(self.domains) < 2 or self.domains[0] != body_domain(self.holder):
+            raise ValueError("pseudonyms begin in the holder's domain and go to another")
+        if len(set(self.domains)) < len(self.domains):
+            raise ValueError("pseudonyms do not pass a domain twice")
+
+
+class ListMinimum(Value, frozen=True, kw_only=True):
+    """The least number of a registry's opt-out list that an extract may rest on."""
+
+    registry: str
+    number: Annotated[int, msgspec.Meta(ge=0)]
+
+
+class LedgerHead(Value, frozen=True, kw_only=True):
+    """Where a body's ledger stood: its size and root."""
+
+    body: str
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    root: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class Permit(Value, frozen=True, kw_only=True):
+    """One version of a permit. ``starts`` and ``expires`` are its first and last day."""
+
+    id: str
+    version: Annotated[int, msgspec.Meta(ge=1)]
+    application: str
+    application_digest: str
+    applicant: str
+    team: tuple[str, ...]
+    purpose: str
+    tables: tuple[TableColumns, ...]
+    classes: tuple[str, ...]
+    cohort: Cohort
+    period: Period
+    form: str
+    linkage: bool
+    environment: str
+    parts: tuple[Part, ...]
+    opt_out: tuple[ListMinimum, ...]
+    ledger_heads: tuple[LedgerHead, ...]
+    conditions: tuple[str, ...]
+    starts: date
+    expires: date
+    granted_by: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for name in (self.id, self.application, self.purpose, self.environment, *self.granted_by):
+            check_id(name)
+        check_digest(self.application_digest)
+        for member in self.team:
+            check_actor(member)
+        for what, names in {
+            "team": self.team,
+            "lane that grants": self.granted_by,
+            "table": [each.table for each in self.tables],
+            "way of data": [(part.holder, part.data_class) for part in self.parts],
+            "opt-out list": [each.registry for each in self.opt_out],
+        }.items():
+            if not names or len(set(names)) < len(names):
+                raise ValueError(f"a permit names each {what} once, and at least one")
+        for chosen in self.tables:
+            content = {column.name for column in table(chosen.table).content}
+            if set(chosen.columns) - content:
+                raise ValueError(f"a permit names columns that {chosen.table} does not have")
+        if self.expires < self.starts:
+            raise ValueError("a permit does not expire before it starts")
+        self._check_ways()
+
+    def _check_ways(self) -> None:
+        if set(self.classes) != {part.data_class for part in self.parts}:
+            raise ValueError("a permit has a way for each class of data, and for no other")
+        for part in self.parts:
+            if part.hops[-1] != self.environment:
+                raise ValueError("the way of data ends at the environment of the permit")
+            if not part.domains[-1].startswith(f"project:{self.application}:"):
+                raise ValueError("pseudonyms end in a domain of the permit's own project")
+            for domain in part.domains[1:-1]:
+                if domain.startswith("project:") and domain.split(":")[1] != self.application:
+                    raise ValueError("a permit passes no domain of another project")
+        if not self.linkage and holders_meet(self.parts):
+            raise ValueError(
+                "a permit without linkage brings data of several holders into one domain"
+            )
+
+    @classmethod
+    def from_payload(cls, payload: object) -> Permit:
+        """Read a permit from a JSON value. Signatures are not this function's matter.
+
+        Raises:
+            UserError: it is not one.
+        """
+        return read_value(cls, payload, "permit.invalid", "a permit")
+
+
+def holders_meet(parts: Sequence[Part]) -> bool:
+    """Return whether persons of two holders come into one domain: there they can be joined."""
+    holders: dict[str, set[str]] = {}
+    for part in parts:
+        for domain in part.domains[1:]:
+            holders.setdefault(domain, set()).add(part.holder)
+    return any(len(each) > 1 for each in holders.values())
