@@ -9,7 +9,7 @@ import msgspec
 
 from sekisho.cdm import TABLES, Role
 from sekisho.control.catalogue.datasets import Catalogue
-from sekisho.framework.kinds import DataKinds
+from sekisho.framework import DataKinds
 
 _ISSUED_ANEW = {Role.KEY, Role.PERSON, Role.VISIT}
 
