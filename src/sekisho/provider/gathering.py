@@ -53,7 +53,8 @@ class Name:
 class Gathering:
     """Takes records one by one; afterwards says what became of them.
 
-    Two units with one name: the last wins, as in a FHIR bulk export, unless it is refused.
+    Two units with one name: the last wins, as in a FHIR bulk export; a single record that is refused
+    takes nothing's place.
     """
 
     def __init__(
@@ -106,7 +107,7 @@ class Gathering:
             outcome, code = _ASIDE, "no-kind"
         if outcome == _REFUSED:
             self.findings.add(Finding(self.files[-1], record.line, code, record.record_type))
-        elif record.part == 0:
+        if record.part == 0 and (outcome != _REFUSED or not record.whole):
             self._supersede(record.unit, number)
         patient = self._patient_number(record.patient) if record.patient else -1
         self._outcome.append(outcome)

@@ -97,16 +97,17 @@ def read_resource(
     own_name: str | None = None,
     unit: str | None = None,
     part: int = 0,
+    whole: bool = True,
 ) -> Record:
     """Read one resource.
 
     Args:
         names: names inside the bundle → local names.
         own_name: the local name that references to this resource resolve to.
-        unit: what it supersedes with; without, itself.
-        part: its place in the unit.
+        unit: what it supersedes; without, resources of its own name.
+        part: its place in the unit, where it is not the ``whole`` of it.
     """
-    kind, whole = UNREADABLE, unit is None
+    kind = UNREADABLE
     try:
         head = head or head_of(data)
         kind = type_name(head)

@@ -89,19 +89,13 @@ def _entries(bundle: Bundle, data: bytes) -> Iterator[Record]:
         found = data.find(raw, place) if raw else -1
         if found >= 0:
             line, place = line + data.count(b"\n", place, found), found
-        unit, part = (scope, number) if scope else (None, 0)
-        more = {"part": part, "whole": scope is None}
+        unit, part, alone = scope or item.unit, number if scope else 0, scope is None
         if item.problem or item.head is None:
-            yield refused(UNREADABLE, line, unit or f"entry/{number}", item.problem, **more)
+            unit = scope or f"entry/{number}"
+            yield refused(UNREADABLE, line, unit, item.problem, part=part, whole=alone)
         elif scope and last[item.unit] != number:
-            yield Record(
-                type_name(item.head),
-                line,
-                scope,
-                outcome=Outcome.SUPERSEDED,
-                part=part,
-                whole=False,
-            )
+            kind, gone = type_name(item.head), Outcome.SUPERSEDED
+            yield Record(kind, line, unit, outcome=gone, part=part, whole=alone)
         else:
             yield read_resource(
                 raw,
@@ -109,8 +103,9 @@ def _entries(bundle: Bundle, data: bytes) -> Iterator[Record]:
                 head=item.head,
                 names=names,
                 own_name=item.name,
-                unit=unit or item.unit,
+                unit=unit,
                 part=part,
+                whole=alone,
             )
 
 
