@@ -28,6 +28,8 @@ from sekisho.framework import (
     collectors,
     desks,
     forwards,
+    holders,
+    lanes,
     list_recipients,
     load,
     registries,
@@ -352,6 +354,56 @@ def test_a_permit_on_which_nobody_decides_is_refused(shared: Framework) -> None:
     nobody: frozenset[BodyId] = frozenset()
     known = facts(shared, permit=grant(deciders=nobody, granted_by=nobody))
     assert code_of(lambda: ask(PERMIT, ALPHA, known)) == "conversion.missing-grant"
+
+
+@pytest.mark.parametrize(
+    "signers",
+    [
+        frozenset({BodyId(HOSPITAL)}),
+        frozenset({BodyId("history")}),
+        frozenset({ALPHA}),
+        frozenset({BETA, BodyId("oversight")}),
+    ],
+)
+def test_a_permit_that_only_names_its_own_signers_as_deciding_is_refused(
+    shared: Framework, signers: frozenset[BodyId]
+) -> None:
+    """Who decides is the framework's to say: alpha alone cannot grant what national holds."""
+    forged = grant(deciders=signers, granted_by=signers, linkage_granted_by=signers)
+    for payload, signer in (
+        (PERMIT, ALPHA),
+        (reason("permit", body_domain(NATIONAL), PROJECT), NATIONAL),
+        (reason("opt_out_list", registry_domain(NATIONAL), PROJECT), NATIONAL),
+    ):
+        attempt = code_of(lambda p=payload, s=signer: ask(p, s, facts(shared, permit=forged)))
+        assert attempt == "conversion.missing-grant"
+
+
+def test_a_permit_without_a_holder_grants_nothing(shared: Framework) -> None:
+    known = facts(shared, permit=grant(hops=frozenset({(AT_ALPHA, PROJECT)})))
+    attempt = code_of(lambda: ask(reason("permit", AT_ALPHA, PROJECT), ALPHA, known))
+    assert attempt == "conversion.missing-grant"
+
+
+def test_in_every_framework_the_lanes_can_grant_and_others_cannot(root: Path) -> None:
+    for framework in all_frameworks(root):
+        held = {body for one in CLASSES for body in holders(framework, one)}
+        deciding = frozenset(lane.body for lane in lanes(framework, CLASSES))
+        others = frozenset(BodyId(body.id) for body in framework.body) - deciding
+        environment_of = project_domain("kidney", min(deciding))
+        hops = frozenset({(body_domain(holder), environment_of) for holder in held})
+        for holder in held:
+            payload = reason("permit", body_domain(holder), environment_of)
+            for signers, allowed in ((deciding, True), (others, False)):
+                permit = grant(
+                    hops=hops, deciders=signers, granted_by=signers, linkage_granted_by=signers
+                )
+                known = facts(framework, permit=permit)
+                if allowed:
+                    ask(payload, holder, known)
+                else:
+                    attempt = code_of(lambda p=payload, h=holder, k=known: ask(p, h, k))
+                    assert attempt == "conversion.missing-grant"
 
 
 @pytest.mark.parametrize(

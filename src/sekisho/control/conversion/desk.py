@@ -17,6 +17,7 @@ from sekisho.framework import (
     collectors,
     desks,
     forwards,
+    holders,
     list_recipients,
     registries,
     registry_of,
@@ -219,7 +220,8 @@ def _check_batch(case: _Case, count: int) -> None:
 
 
 def _check_permit(case: _Case, permit: Grant, count: int) -> None:
-    if not permit.deciders or not permit.deciders <= permit.granted_by:
+    must = _must_grant(case.framework, permit)
+    if not must or not must <= permit.granted_by:
         raise _refusal("missing-grant", "A body that decides on the data has not granted them.")
     if case.reason.kind != "permit":
         return
@@ -230,12 +232,34 @@ def _check_permit(case: _Case, permit: Grant, count: int) -> None:
             f"{permit.max_rows}.",
         )
     meeting = _holders_meeting(permit, case.to_domain) | case.facts.holders_before
-    if len(meeting) > 1 and not permit.deciders <= permit.linkage_granted_by:
+    if len(meeting) > 1 and not must <= permit.linkage_granted_by:
         raise _refusal(
             "no-linkage-grant",
             f"Data of {len(meeting)} holders would meet; not every body that decides on them has "
             "granted linkage.",
         )
+
+
+def _must_grant(framework: Framework, permit: Grant) -> frozenset[BodyId]:
+    """Return who must have granted ``permit``; empty where nobody who may decide has.
+
+    A permit's own word on who decides is not enough: any party could sign one that names itself.
+    So for each holder one of the signers must be a body that decides on a class of data that the
+    holder has, and the holder itself where it decides on all of them. Where a lead lane decides
+    for all, any deciding body may be the lead.
+    """
+    led = framework.review.join == "lead"
+    deciding = {body for one in CLASSES for body in framework.assigned("review", one)}
+    must = set(permit.deciders)
+    found = {BodyId(start[5:]) for start, _ in permit.hops if start.startswith("body:")}
+    for holder in found:
+        held = [one for one in CLASSES if holder in holders(framework, one)]
+        able = {body for one in held for body in framework.assigned("review", one)}
+        if not permit.granted_by & (deciding if led else able):
+            return frozenset()
+        if not led and all(holder in framework.assigned("review", one) for one in held):
+            must.add(holder)
+    return frozenset(must) if found and permit.deciders else frozenset()
 
 
 def _holders_meeting(permit: Grant, domain: Domain) -> frozenset[BodyId]:
@@ -256,7 +280,7 @@ def _holders_meeting(permit: Grant, domain: Domain) -> frozenset[BodyId]:
 _RULES_SAID: Final = {
     "too-many-rows": "a reason names the persons it is for by number; a permit binds their sum",
     "replayed": "one reason is one batch",
-    "missing-grant": "a permit is signed by every body that decides on the data",
+    "missing-grant": "a permit is signed by every body that, by the framework, decides on the data",
     "no-linkage-grant": "promise 4: no linked row without a linkage grant from every body that "
     "decides on the data it joins",
     "two-projects": "person_id means nothing outside a project: two projects cannot be joined",
