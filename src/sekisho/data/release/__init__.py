@@ -29,6 +29,7 @@ from sekisho.data.release.airlock import (
 from sekisho.data.release.builder import build
 from sekisho.data.release.checks import Outcome, Verdict, check
 from sekisho.data.release.collector import Caps, Collected, collect
+from sekisho.data.release.counting import count_outputs, project_persons
 from sekisho.data.release.findings import Finding
 from sekisho.data.release.kept import Kept, everyone
 from sekisho.data.release.rules import RuleSet, choose, read_rule_sets, read_rules, schema
@@ -56,8 +57,10 @@ __all__ = [
     "check",
     "choose",
     "collect",
+    "count_outputs",
     "everyone",
     "fold",
+    "project_persons",
     "read_rule_sets",
     "read_rules",
     "release",
