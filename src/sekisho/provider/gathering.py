@@ -53,8 +53,8 @@ class Name:
 class Gathering:
     """Takes records one by one; afterwards says what became of them.
 
-    Two units with one name: the last wins, as in a FHIR bulk export; a single record that is refused
-    takes nothing's place.
+    Two units with one name: the last wins, as in a FHIR bulk export; a single record that
+    is refused takes nothing's place.
     """
 
     def __init__(
