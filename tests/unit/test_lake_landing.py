@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from lake_rows import condition, held, person, transit
-from sekisho.common.errors import Defect
+from sekisho.common.errors import Defect, UserError
 from sekisho.common.randomness import seeded
 from sekisho.data.lake import Count, Lake, Snapshot, Versions, delta, hold
 from sekisho.data.lake.sql import Sql
@@ -134,6 +135,31 @@ def test_rows_of_another_layout_or_batch_do_not_land(tmp_path: Path) -> None:
     with pytest.raises(Defect, match="held layout"):
         lake.land(2, "a", {"person": held("person", [person("x", "1")], batch=1)})
     assert lake.head() == Versions({})
+
+
+def test_submissions_that_land_at_the_same_time_all_land(tmp_path: Path) -> None:
+    def land(batch: int) -> dict[str, str]:
+        lake = Lake(tmp_path)
+        keys = lake.keys_for(["shared", f"own-{batch}"], seeded(batch))
+        lake.land(batch, f"s{batch}", tables(batch, condition(keys["shared"], str(batch))))
+        return keys
+
+    with ThreadPoolExecutor(4) as pool:
+        keys = list(pool.map(land, range(1, 5)))
+
+    assert len({it["shared"] for it in keys}) == 1
+    lake = Lake(tmp_path)
+    assert len(codes(lake, Snapshot(1, lake.head()))) == 4
+
+
+def test_folder_may_have_any_name_that_the_table_format_bears(tmp_path: Path) -> None:
+    for folder in ("出 力 100%", "it's {x}", "a#b:c"):
+        lake = Lake(tmp_path / folder)
+        snapshot = Snapshot(1, lake.land(1, "a", tables(1, condition("x", "1", "I10"))))
+        assert codes(lake, snapshot) == [("1", "I10")]
+    for folder in ("a[b]", "a*", "a?", "a\\b"):
+        with pytest.raises(UserError, match="choose a folder"):
+            Lake(tmp_path / folder)
 
 
 def test_log_keeps_no_value_of_a_record(tmp_path: Path) -> None:

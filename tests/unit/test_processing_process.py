@@ -54,6 +54,7 @@ def measured(values: list[str | None], codes: list[str] | None = None) -> dict[s
         ("09012345678", "telephone-plain"),
         ("taro@example.jp", "e-mail"),
         ("https://example.jp/taro", "web-address"),
+        ("3528b5de-9f60-a69a-ca36-d508f1f31852", "source-row-id"),
         ("長" * 121, "free-text"),
     ],
 )
@@ -70,7 +71,18 @@ def test_telling_value_is_blanked_and_counted(rules: Rules, text: str, rule: str
 
 @pytest.mark.parametrize(
     "text",
-    ["123456789017", "0.5", "1:80", "12.25", "2020-01-02", "20200102", "0123", "271649006", "A型"],
+    [
+        "123456789017",
+        "0.5",
+        "1:80",
+        "12.25",
+        "2020-01-02",
+        "20200102",
+        "0123",
+        "271649006",
+        "A型",
+        "a-123456789018",
+    ],
 )
 def test_ordinary_value_stays(rules: Rules, text: str) -> None:
     done = process(measured([text]), rules)

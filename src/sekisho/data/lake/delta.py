@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import unquote
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -31,10 +32,12 @@ def version(folder: Path) -> int:
 
 
 def files(folder: Path, at: int | None = None) -> list[str]:
-    """Return the table's data files at a version (the newest where None)."""
+    """Return the paths of the table's data files at a version (the newest where None)."""
     from deltalake import DeltaTable
 
-    return sorted(DeltaTable(str(folder), version=at).file_uris())
+    # Delta Lake spells a local path as in a URI: a space or kanji is percent-encoded.
+    uris = DeltaTable(str(folder), version=at).file_uris()
+    return sorted(unquote(uri.removeprefix("file://")) for uri in uris)
 
 
 def landed_as(folder: Path, app: str) -> int | None:

@@ -82,9 +82,8 @@ class DuckSession:
         if not files:
             self.add(name, schema.empty_table())
             return
-        self.define(
-            name, fill("SELECT * FROM read_parquet([{files}])", files=literals(sorted(files)))
-        )
+        paths = literals(sorted(files))
+        self.define(name, fill("SELECT * FROM read_parquet([{paths}])", paths=paths))
 
     def define(self, name: str, query: Sql, *, keep: bool = False) -> None:
         kind = Sql("TEMP TABLE" if keep else "TEMP VIEW")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 from sekisho.cdm import TABLES
 from sekisho.common.atomicfile import sync_folder, write_atomically
 from sekisho.common.canonical import canonical_json, digest
-from sekisho.common.errors import Defect
+from sekisho.common.errors import Defect, UserError
 from sekisho.common.randomness import RandomBytes
 from sekisho.data.lake import delta, replacing
 from sekisho.data.lake.duck import DuckEngine
@@ -24,6 +25,8 @@ from sekisho.data.lake.snapshot import Count, Snapshot, Versions
 from sekisho.data.lake.sql import Sql, fill, literals, name
 
 REPLACED = "replaced"
+# Patterns to the engine, or no part of a URI to Delta Lake, which would stop the process.
+_UNUSABLE = re.compile(r"[*?\[\]|^\\\x00-\x1f]")
 
 
 class Lake:
@@ -37,7 +40,13 @@ class Lake:
     """
 
     def __init__(self, folder: Path, engine: Engine | None = None) -> None:
-        self.folder = folder
+        self.folder = folder = folder.resolve()
+        if _UNUSABLE.search(str(folder)):
+            raise UserError(
+                "lake.folder-name",
+                f"Tables cannot be kept in {folder}: its name holds one of * ? [ ] | ^ \\.",
+                next_step="choose a folder without these characters",
+            )
         self.engine: Engine = engine or DuckEngine()
         self._persons = Persons(folder / "persons", self.engine)
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-_TWELVE = re.compile(r"(?<![0-9])([0-9]{4})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9])")
+# Not inside a longer number, a UUID or another id.
+_TWELVE = re.compile(
+    r"(?<![0-9A-Za-z-])([0-9]{4})[ -]?([0-9]{4})[ -]?([0-9]{4})(?![0-9A-Za-z-])", re.ASCII
+)
 
 
 def is_my_number(digits: str) -> bool:
