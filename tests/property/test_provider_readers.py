@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from sekisho.common.errors import UserError
 from sekisho.data.collection import check, load_rules, records_of
-from sekisho.provider import Limits, Record, read
+from sekisho.provider import Limits, Record, read, sources
 from sekisho.provider.readers.fhir_values import decimal_text
 from sekisho.provider.readers.uke_values import uke_day
 from submissions import NORTH, condition, days, even, laboratory, patient, prepared, receipt, uke
@@ -127,6 +127,30 @@ def test_any_receipt_file_is_read_and_balanced(
         data = uke(path, *made).read_bytes()
         path.write_bytes(data[:place] + noise + data[place:])
         settled(path, "uke")
+
+
+@quick
+@given(
+    st.lists(st.binary(max_size=40).map(lambda b: b.replace(b"\n", b"")), max_size=12),
+    st.integers(1, 50),
+    st.integers(1, 30),
+)
+def test_lines_do_not_hang_on_how_the_file_is_read(
+    texts: list[bytes], piece: int, longest: int
+) -> None:
+    """Against a plain split, for any size of piece; too long lines are None, blank ones skipped."""
+    data = b"\n".join([b"a", *texts])
+    expected = [
+        (n, None if len(text) > longest else text.rstrip(b"\r"))
+        for n, text in enumerate(data.split(b"\n"), 1)
+        if len(text) > longest or (text and not text.isspace())
+    ]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a"
+        path.write_bytes(data)
+        limits = Limits(line_bytes=longest, piece_bytes=piece)
+        got = [(line.number, line.data) for line in sources.lines(path, limits)]
+    assert got == expected
 
 
 @given(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
 
-_PIECE = 1 << 20
+_HASHED_AT_ONCE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 
 
@@ -22,14 +22,16 @@ class Limits:
         line_bytes: longest line.
         file_bytes: largest file that is read as a whole (a bundle), unpacked.
         receipt_lines: most lines of one receipt.
+        piece_bytes: how much is read at once.
     """
 
     line_bytes: int = 16 << 20
     file_bytes: int = 256 << 20
     receipt_lines: int = 20_000
+    piece_bytes: int = 1 << 20
 
     def __post_init__(self) -> None:
-        if min(self.line_bytes, self.file_bytes, self.receipt_lines) < 1:
+        if min(self.line_bytes, self.file_bytes, self.receipt_lines, self.piece_bytes) < 1:
             raise ValueError("limits are positive")
 
 
@@ -84,28 +86,36 @@ def lines(path: Path, limits: Limits) -> Iterator[Line]:
     Raises:
         SourceProblem: at the start, or after the lines before the damage.
     """
-    number, rest, skipping, empty = 0, b"", False, True
+    number, held, size, skipping, empty = 0, list[bytes](), 0, False, True
     with open_source(path) as stream:
-        for piece in _pieces(stream):
+        for piece in _pieces(stream, limits.piece_bytes):
             if isinstance(piece, _Damage):
-                yield from _tail(number, rest, skipping)
+                yield from _tail(number, held, skipping)
                 raise SourceProblem("file.truncated-gzip", number + 1)
             if empty:
                 piece, empty = piece.removeprefix(_BOM), False
-            parts = (rest + piece).split(b"\n")
-            rest = parts.pop()
-            for data in parts:
-                number += 1
-                if skipping or len(data) > limits.line_bytes:
-                    skipping = False
+            cut = piece.find(b"\n")
+            if cut >= 0:
+                if skipping:
+                    number += 1
                     yield Line(number, None)
-                elif data and not data.isspace():
-                    yield Line(number, data.rstrip(b"\r"))
-            if len(rest) > limits.line_bytes:
-                rest, skipping = b"", True
+                whole_lines = piece[cut + 1 :] if skipping else b"".join((*held, piece))
+                *ended, piece = whole_lines.split(b"\n")
+                held, size, skipping = [], 0, False
+                for data in ended:
+                    number += 1
+                    if len(data) > limits.line_bytes:
+                        yield Line(number, None)
+                    elif data and not data.isspace():
+                        yield Line(number, data.rstrip(b"\r"))
+            if not skipping:
+                held.append(piece)
+                size += len(piece)
+                if size > limits.line_bytes:
+                    held, skipping = [], True
     if empty:
         raise SourceProblem("file.empty")
-    yield from _tail(number, rest, skipping)
+    yield from _tail(number, held, skipping)
 
 
 def whole(path: Path, limits: Limits) -> bytes:
@@ -116,7 +126,7 @@ def whole(path: Path, limits: Limits) -> bytes:
     """
     pieces, size = [], 0
     with open_source(path) as stream:
-        for piece in _pieces(stream):
+        for piece in _pieces(stream, limits.piece_bytes):
             if isinstance(piece, _Damage):
                 raise SourceProblem("file.truncated-gzip")
             size += len(piece)
@@ -137,7 +147,7 @@ def keyed_digest(path: Path, key: bytes) -> str | None:
     state = hmac.new(key, digestmod="sha256")
     try:
         with path.open("rb") as file:
-            while piece := file.read(_PIECE):
+            while piece := file.read(_HASHED_AT_ONCE):
                 state.update(piece)
     except (OSError, ValueError):
         return None
@@ -148,10 +158,10 @@ class _Damage(bytes):
     """Marks where a stream could not be read further."""
 
 
-def _pieces(stream: Stream) -> Iterator[bytes]:
+def _pieces(stream: Stream, size: int) -> Iterator[bytes]:
     while True:
         try:
-            piece = stream.read1(_PIECE)  # read() would lose what precedes the damage
+            piece = stream.read1(size)  # read() would lose what precedes the damage
         except (EOFError, zlib.error, OSError):
             yield _Damage()
             return
@@ -160,7 +170,8 @@ def _pieces(stream: Stream) -> Iterator[bytes]:
         yield piece
 
 
-def _tail(number: int, rest: bytes, skipping: bool) -> Iterator[Line]:
+def _tail(number: int, held: list[bytes], skipping: bool) -> Iterator[Line]:
+    rest = b"".join(held)
     if skipping:
         yield Line(number + 1, None)
     elif rest and not rest.isspace():
