@@ -25,6 +25,10 @@ class Edge:
         if [len(row) for row in self._rows] != widths(size):
             raise ValueError("the edge has not the widths of a tree of this size")
 
+    def copy(self) -> Edge:
+        """Return an edge that goes on by itself."""
+        return Edge(self.size, self._rows)
+
     def push(self, leaf: bytes) -> list[Tile]:
         """Append a leaf hash; return the tiles that it completes, lowest level first."""
         completed: list[Tile] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
@@ -27,19 +27,22 @@ class Entry:
     kind: str
     at: datetime
     body: Mapping[str, Any]
+    _bytes: bytes = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise Defect("ledger.naive-time", "A ledger entry's time names its zone.")
         object.__setattr__(self, "at", self.at.astimezone(UTC).replace(microsecond=0))
         check_can_stand(self.kind, self.body)
-        if len(self.to_bytes()) > LIMIT:
+        at = self.at.isoformat().replace("+00:00", "Z")
+        leaf = canonical_json({"at": at, "body": dict(self.body), "kind": self.kind})
+        object.__setattr__(self, "_bytes", leaf)
+        if len(leaf) > LIMIT:
             raise Defect("ledger.entry-too-large", f"An entry {self.kind} is over 64 KiB.")
 
     def to_bytes(self) -> bytes:
         """Return the canonical bytes, which are the leaf of the tree."""
-        at = self.at.isoformat().replace("+00:00", "Z")
-        return canonical_json({"at": at, "body": dict(self.body), "kind": self.kind})
+        return self._bytes
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Entry:

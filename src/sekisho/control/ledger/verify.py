@@ -80,14 +80,18 @@ class _Verification:
         self._check_names()
         # Two trees: one from the entries, one from the level-0 tiles as they lie there. If a
         # bundle and its tile differ, the one that leads to the signed root is the right one.
-        entries, tiles = _Rebuilt(self._read), _Rebuilt(self._read)
+        # They are the same tree, made once, up to the first difference.
+        entries = tiles = _Rebuilt(self._read)
         for index in range(-(-self.head.size // WIDTH)):
             from_bundle = [leaf_hash(entry) for entry in self._bundle(index)]
             from_tile = self._hashes(index)
-            if from_bundle != from_tile and len(self.differing) < MOST:
-                self.differing.append(index)
+            if from_bundle != from_tile:
+                tiles = entries.fork() if tiles is entries else tiles
+                if len(self.differing) < MOST:
+                    self.differing.append(index)
             entries.push(from_bundle)
-            tiles.push(from_tile)
+            if tiles is not entries:
+                tiles.push(from_tile)
         self._judge(entries, tiles)
         return self.problems
 
@@ -155,6 +159,12 @@ class _Rebuilt:
         self._edge = Edge()
         self._read = read
         self._wrong: list[str] = []
+
+    def fork(self) -> _Rebuilt:
+        """Return a tree that has come as far as this one and goes on by itself."""
+        other = _Rebuilt(self._read)
+        other._edge, other._wrong = self._edge.copy(), list(self._wrong)
+        return other
 
     def push(self, hashes: Iterable[bytes]) -> None:
         for hash_ in hashes:
