@@ -57,8 +57,9 @@ def build_command(tools: Tools, plan: Plan) -> list[str]:
         # every process of the user (kernel: ucounts, since 5.14).
         str(tools.prlimit),
         f"--nproc={plan.limits.processes}",
-        # -I, -S: no site-packages of the host, no user site, no environment.
-        *(str(INTERPRETER), "-I", "-S", "-B"),
+        # Isolated as by -I (no user site, no folder of the script), and without the host's site
+        # packages; but the environment counts, for it is ours and holds PYTHONHASHSEED.
+        *(str(INTERPRETER), "-P", "-s", "-S", "-B"),
         *plan.script,
     ]
 

@@ -75,12 +75,15 @@ def _read(folder: int, name: str, left: int) -> Item:
         descriptor = os.open(name, flags, dir_fd=folder)
     except OSError:
         return Item(name, None, "cannot be opened as a plain file")
-    with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(file.fileno())
+    try:
+        status = os.fstat(descriptor)
         if not stat.S_ISREG(status.st_mode):
             return Item(name, None, "not a plain file")
         if status.st_nlink != 1:
             return Item(name, None, "has a second name (hard link)")
         if status.st_size > left:
             return Item(name, None, "larger than allowed")
-        return Item(name, file.read(left + 1)[:left], None)
+        with os.fdopen(os.dup(descriptor), "rb") as file:
+            return Item(name, file.read(left + 1)[:left], None)
+    finally:
+        os.close(descriptor)

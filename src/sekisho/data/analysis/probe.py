@@ -148,23 +148,26 @@ def privileges(targets: Targets) -> Answers:
         "mount": (0, 0, 0, 0, 0),
         "open_by_handle_at": (-1, 0, 0),
         "process_vm_readv": (1, 0, 0, 0, 0, 0),
+        "clone": (CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0),
         "clone3": (0, 0),
     }
     for name, arguments in calls.items():
-        held = refused(partial(raw, targets, name, *arguments), *REFUSED)
+        held = refused(partial(in_child, targets, name, *arguments), *REFUSED)
         yield f"filter.{name}", held
-    yield "filter.clone-new-user", refused(lambda: clone_user(targets), *REFUSED)
 
 
-def clone_user(targets: Targets) -> None:
-    """Try to fork into a user namespace of its own."""
-    libc = ctypes.CDLL(None, use_errno=True)
-    number = ctypes.c_long(targets["syscalls"]["clone"])
-    child = libc.syscall(number, *[ctypes.c_long(n) for n in (CLONE_NEWUSER | SIGCHLD, 0, 0, 0, 0)])
+def in_child(targets: Targets, name: str, *arguments: int) -> None:
+    """Make a system call in a child of our own and raise what it answers there."""
+    child = os.fork()
     if child == 0:
+        try:
+            raw(targets, name, *arguments)
+        except OSError as error:
+            os._exit(error.errno or 255)
         os._exit(0)
-    if child < 0:
-        raise OSError(ctypes.get_errno(), "clone")
+    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    if code:
+        raise OSError(code, name)
 
 
 def limits(targets: Targets) -> Answers:

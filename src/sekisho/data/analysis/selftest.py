@@ -41,15 +41,15 @@ import os, time
 for _ in range(4):
     if os.fork() == 0:
         held = bytearray(os.urandom(1)) * (48 * 1024 * 1024)
-        time.sleep(30)
-time.sleep(30)
+        time.sleep(3)
+time.sleep(3)
 """
 FLOOD = """
 import os, time
 for n in range(12):
     with open(f"/out/flood{n}", "wb") as file:
         file.write(os.urandom(1024 * 1024))
-time.sleep(30)
+time.sleep(3)
 """
 UNFILTERED = """
 import ctypes, os, socket
@@ -103,7 +103,7 @@ def self_test(
     build: Builder = build_command,
     random: RandomBytes = system_random,
 ) -> ProbeReport:
-    """Attack the sandbox and return what held.
+    """Attack the sandbox, test its bounds, and return what held.
 
     Args:
         facts: where a cgroup is, as for a run; the test itself uses no data.
@@ -113,28 +113,32 @@ def self_test(
         Refusal: a part of the sandbox is not installed.
     """
     started = time.monotonic()
-    tools = find_tools()
-    base = private_base("sekisho-jobs")
-    given = replace(facts or Facts(declared_synthetic=True), dummy=True)
-    test = _Test(tools, environment, given, build, base, random)
-    controls = dict(test.attack())
-    small = Limits(
-        wall_seconds=8,
-        memory_bytes=144 * MIB,
-        tmp_bytes=16 * MIB,
-        out_bytes=8 * MIB,
-    )
-    controls["bound.memory"] = test.run(HOG, small).status == "memory"
-    controls["bound.disk"] = test.run(FLOOD, small).status == "output"
-    ended = test.run(SLEEPER, replace(small, wall_seconds=0.3))
-    controls["bound.time"] = ended.status == "timeout"
-    controls["processes.die-with-starter"] = ended.died_with_parent
+    test = _prepare(environment, facts, build, random)
+    controls = {**dict(test.attack()), **dict(test.bounds())}
     return ProbeReport(
         controls=tuple(sorted(controls.items())),
-        memory=memory_control(given),
-        sandbox=tools.version,
+        memory=memory_control(test.facts),
+        sandbox=test.tools.version,
         seconds=time.monotonic() - started,
     )
+
+
+def attack(
+    environment: Environment,
+    *,
+    build: Builder = build_command,
+    random: RandomBytes = system_random,
+) -> dict[str, bool]:
+    """Return what held against the attack alone, without the tests of the bounds."""
+    return dict(_prepare(environment, None, build, random).attack())
+
+
+def _prepare(
+    environment: Environment, facts: Facts | None, build: Builder, random: RandomBytes
+) -> _Test:
+    given = replace(facts or Facts(declared_synthetic=True), dummy=True)
+    base = private_base("sekisho-jobs")
+    return _Test(find_tools(), environment, given, build, base, random)
 
 
 @dataclass(frozen=True)
@@ -170,8 +174,18 @@ class _Test:
             yield from _answers(self._run(alone, limits, syscalls.passing_filter())[1])
             yield "without-filter.no-visitor", not connected()
 
-    def run(self, code: str, limits: Limits) -> Ended:
-        """Run a few lines of code."""
+    def bounds(self) -> Iterator[tuple[str, bool]]:
+        """Take too much of what is bounded for the whole job, and yield whether it was stopped."""
+        small = Limits(
+            wall_seconds=8, memory_bytes=144 * MIB, tmp_bytes=16 * MIB, out_bytes=8 * MIB
+        )
+        yield "bound.memory", self._code(HOG, small).status == "memory"
+        yield "bound.disk", self._code(FLOOD, small).status == "output"
+        ended = self._code(SLEEPER, replace(small, wall_seconds=0.3))
+        yield "bound.time", ended.status == "timeout"
+        yield "processes.die-with-starter", ended.died_with_parent
+
+    def _code(self, code: str, limits: Limits) -> Ended:
         return self._run({"probe.py": code.encode()}, limits)[0]
 
     def _run(
