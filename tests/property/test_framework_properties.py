@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
+from itertools import pairwise
 from typing import Any
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sekisho.common.ids import BodyId
@@ -15,6 +17,7 @@ from sekisho.framework import (
     Framework,
     desks,
     difference,
+    draw,
     environment,
     environments,
     extract_route,
@@ -31,6 +34,7 @@ from sekisho.framework import (
     submission_routes,
     windows,
 )
+from sekisho.framework.layout import arrange
 
 TEXT = {"ja": "名", "en": "name"}
 NAMES = ["p", "q", "r", "s"]
@@ -188,7 +192,7 @@ def test_an_extract_goes_from_holder_through_who_processes_to_the_environment(
                 assert (route.hops[0], route.hops[-1]) == (holder, place)
                 assert route.processor in route.hops
                 assert route.processor in fw.assigned("processing", data_class)
-                assert all(a != b for a, b in zip(route.hops, route.hops[1:], strict=False))
+                assert all(a != b for a, b in pairwise(route.hops))
 
 
 @given(frameworks(), st.lists(st.sampled_from(CLASSES), unique=True, min_size=1))
@@ -207,3 +211,20 @@ def test_a_framework_differs_from_itself_in_nothing_and_turned_round_builds_what
     assert (same["rules"], same["bodies_to_build"], same["functions_moved"]) == ([], 0, 0)
     there, back = difference(one, other), difference(other, one)
     assert there["functions_moved"] == back["functions_moved"]
+
+
+@settings(max_examples=30)
+@given(frameworks(), st.sampled_from(["ja", "en"]), st.booleans())
+def test_any_framework_can_be_drawn_without_one_label_on_another(
+    fw: Framework, lang: Any, compact: bool
+) -> None:
+    ET.fromstring(draw(fw, lang, compact=compact))
+    at = arrange(fw, 100, lang, compact=compact)
+    for right in (False, True):
+        heights = [
+            one.y
+            for one in at.levels
+            if ("users" in (one.flow.source.who, one.flow.target.who)) == right
+        ]
+        heights += [rail.label_y + 1 for rail in at.rails if rail.left != right]
+        assert all(below - above >= 38 for above, below in pairwise(sorted(heights)))

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from sekisho.common.errors import UserError
 from sekisho.framework import (
     Framework,
     all_frameworks,
     baselines,
+    check_can_run,
     crossings,
     find,
     findings,
@@ -223,7 +225,8 @@ def test_hard_data_whose_holder_has_no_environment_is_a_finding(root: Path) -> N
 
 def test_today_is_read_with_the_same_model_and_says_what_does_not_exist(root: Path) -> None:
     (today,) = baselines(root)
-    assert not today.runs
+    with pytest.raises(UserError, match="records what exists"):
+        check_can_run(today)
     kinds = [one.kind for one in today.body]
     assert kinds.count("certified") == 3
     assert kinds.count("public") == len(today.assigned("review", "basic")) == 9

@@ -28,6 +28,7 @@ from sekisho.framework import (
     remedy,
     rooms,
     schema,
+    schemas,
     submission_routes,
     table,
     windows,
@@ -177,11 +178,19 @@ def test_descriptions_are_plain_json_in_two_languages(named, root: Path) -> None
     assert "↔" in row["crossing"]["ja"]
 
 
-def test_the_schema_accepts_every_shipped_file_and_refuses_an_unknown_key(root: Path) -> None:
+def test_schemas_accept_every_shipped_file_and_refuse_an_unknown_key(root: Path) -> None:
     import tomllib
 
     import jsonschema
 
+    for name, path in (
+        ("claims", "frameworks/claims.toml"),
+        ("framework", "frameworks/baseline/2025.toml"),
+        ("data-kinds", "rules/data-kinds.toml"),
+        ("providers", "rules/providers.toml"),
+    ):
+        raw = tomllib.loads((root / path).read_text("utf-8"))
+        jsonschema.Draft202012Validator(schemas()[name]).validate(raw)
     checker = jsonschema.Draft202012Validator(schema())
     for path in sorted((root / "frameworks").glob("[0-9]*.toml")):
         raw = tomllib.loads(path.read_text("utf-8"))

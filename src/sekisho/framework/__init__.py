@@ -15,7 +15,9 @@ It does not run anything, judges no framework, and knows no other room.
 from sekisho.framework.claims import FIGURES, Claim, Claims, Statement, load_claims, verdict
 from sekisho.framework.describe import as_json, matrix, table
 from sekisho.framework.difference import difference
+from sekisho.framework.drawing import draw
 from sekisho.framework.findings import Finding, findings, unmeasured
+from sekisho.framework.flows import Flow, flows
 from sekisho.framework.kinds import (
     DataKinds,
     Kind,
@@ -33,11 +35,11 @@ from sekisho.framework.model import (
     Framework,
     Function,
     Text,
-    schema,
 )
 from sekisho.framework.reader import (
     all_frameworks,
     baselines,
+    check_can_run,
     find,
     framework_files,
     kinds_of,
@@ -76,6 +78,7 @@ from sekisho.framework.routing import (
     submission_routes,
     windows,
 )
+from sekisho.framework.schemas import schema, schemas
 
 __all__ = [
     "CLASSES",
@@ -92,6 +95,7 @@ __all__ = [
     "DataKinds",
     "Decision",
     "Finding",
+    "Flow",
     "Framework",
     "Function",
     "Kind",
@@ -107,16 +111,19 @@ __all__ = [
     "all_frameworks",
     "as_json",
     "baselines",
+    "check_can_run",
     "classes_of",
     "collectors",
     "crossings",
     "desks",
     "difference",
+    "draw",
     "environment",
     "environments",
     "extract_route",
     "find",
     "findings",
+    "flows",
     "forwards",
     "framework_files",
     "functions_of",
@@ -138,6 +145,7 @@ __all__ = [
     "remedy",
     "rooms",
     "schema",
+    "schemas",
     "submission_routes",
     "table",
     "unmeasured",

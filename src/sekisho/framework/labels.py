@@ -40,9 +40,15 @@ BODY_KIND: dict[BodyKind, Text] = {
 }
 
 ROLE: dict[Role, Text] = {
-    "history": Text(ja="履歴照会", en="history service"),
-    "converter": Text(ja="第一変換", en="first converter"),
-    "oversight": Text(ja="第二変換・立会・利用記録", en="second converter, witness, index of uses"),
+    "history": Text(
+        ja="本人の識別子とその履歴を保管し照会に答える",
+        en="alone keeps identifiers and their histories",
+    ),
+    "converter": Text(ja="仮名を変換する（一つ目）", en="first conversion of pseudonyms"),
+    "oversight": Text(
+        ja="仮名を変換する（二つ目）、台帳の立会、利用の索引",
+        en="second conversion, witness of ledgers, index of uses",
+    ),
 }
 
 DECISION: dict[Decision, Text] = {

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, get_args
 
-import msgspec
 from msgspec import Meta, Struct
 
 from sekisho.common.ids import BodyId
@@ -273,8 +272,3 @@ class Framework(Struct, frozen=True, forbid_unknown_fields=True):
     def with_role(self, role: Role) -> tuple[BodyId, ...]:
         """Return the auxiliary bodies that have ``role``."""
         return tuple(one.id for one in self.body if role in one.roles)
-
-
-def schema() -> dict[str, object]:
-    """Return the JSON Schema of a framework file."""
-    return msgspec.json.schema(Framework)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from sekisho.common.errors import UserError
 from sekisho.common.toml import locate, read_toml
 from sekisho.framework.kinds import DataKinds, load_kinds, load_provider_functions
-from sekisho.framework.model import Framework
+from sekisho.framework.model import ID, Framework
 from sekisho.framework.proof import problems
 
 FOLDER = "frameworks"
@@ -52,7 +53,7 @@ def find(name_or_path: str, root: Path) -> Path:
     """
     folder = root / FOLDER
     for candidate in (folder / f"{name_or_path}.toml", folder / BASELINES / f"{name_or_path}.toml"):
-        if candidate.is_file():
+        if re.match(ID, name_or_path) and candidate.is_file():
             return candidate
     given = Path(name_or_path)
     if given.is_file():
@@ -104,3 +105,18 @@ def _rule_file(fw: Framework, key: str, path: Path, root: Path | None) -> Path:
 
 def _repository() -> Path:
     return Path(__file__).resolve().parents[3]
+
+
+def check_can_run(fw: Framework) -> None:
+    """Refuse a framework that only records what exists (``runs = false``).
+
+    Raises:
+        UserError: bodies cannot be started from it.
+    """
+    if not fw.runs:
+        raise UserError(
+            "framework.does-not-run",
+            f"The framework {fw.id!r} records what exists; no bodies can be started from it.",
+            rule="frameworks: runs = false",
+            next_step="run another framework and compare it with this one (frameworks diff)",
+        )
