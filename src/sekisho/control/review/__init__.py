@@ -74,7 +74,7 @@ from sekisho.control.review.joining import (
     read_joining_rule,
 )
 from sekisho.control.review.lane import can, command_name, decide
-from sekisho.control.review.permit import LedgerHead, ListMinimum, Part, Permit
+from sekisho.control.review.permit import LedgerHead, ListMinimum, Part, Permit, part_along
 from sekisho.control.review.stages import (
     COMMAND_ROLES,
     STAGE_OWNERS,
@@ -84,7 +84,7 @@ from sekisho.control.review.stages import (
     stage_diagram,
 )
 from sekisho.control.review.state import LaneState, evolve, replay
-from sekisho.control.review.using import allows, conversion_ends, is_active, part_conversions
+from sekisho.control.review.using import allows, is_active
 
 __all__ = [
     "COMMAND_ROLES",
@@ -135,7 +135,6 @@ __all__ = [
     "command_name",
     "committee_schema",
     "conflict",
-    "conversion_ends",
     "decide",
     "decision_of",
     "due_on",
@@ -147,7 +146,7 @@ __all__ = [
     "joining_schema",
     "last_day",
     "owned_days",
-    "part_conversions",
+    "part_along",
     "permit_payload",
     "permit_schema",
     "read_ballot_rule",

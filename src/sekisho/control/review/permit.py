@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
+from itertools import pairwise
 from typing import Annotated
 
 import msgspec
 
 from sekisho.cdm import table
-from sekisho.common.ids import body_domain
+from sekisho.common.ids import Domain, body_domain, project_domain, registry_domain
 from sekisho.control.catalogue import TableColumns
 from sekisho.control.review.application import Cohort, Period
 from sekisho.control.review.values import Value, check_actor, check_digest, check_id, read_value
@@ -44,6 +45,25 @@ class Part(Value, frozen=True, kw_only=True):
             raise ValueError("pseudonyms begin in the holder's domain and go to another")
         if len(set(self.domains)) < len(self.domains):
             raise ValueError("pseudonyms do not pass a domain twice")
+
+
+def part_along(
+    hops: Sequence[str], data_class: str, *, lane: str, application: str, max_rows: int
+) -> Part:
+    """Return the part whose data pass ``hops``, in the project's domain of each body but the
+    holder; a holder that is the environment converts to the project as any other does."""
+    projects = hops[1:] or hops
+    return Part(
+        holder=hops[0],
+        data_class=data_class,
+        lane=lane,
+        hops=tuple(hops),
+        domains=(
+            body_domain(hops[0]),
+            *(project_domain(application, body) for body in projects),
+        ),
+        max_rows=max_rows,
+    )
 
 
 class ListMinimum(Value, frozen=True, kw_only=True):
@@ -124,6 +144,32 @@ class Permit(Value, frozen=True, kw_only=True):
             raise ValueError(
                 "a permit without linkage brings data of several holders into one domain"
             )
+
+    @property
+    def minimum_lists(self) -> dict[str, int]:
+        """The least number of each registry's opt-out list."""
+        return {each.registry: each.number for each in self.opt_out}
+
+    @property
+    def max_persons(self) -> int:
+        """The number of persons that any one conversion may have, all its batches together."""
+        return max(self.part_conversions().values())
+
+    def part_conversions(self) -> dict[tuple[Domain, Domain], int]:
+        """Return the conversions of persons whose data move, with how many persons each has."""
+        found: dict[tuple[Domain, Domain], int] = {}
+        for part in self.parts:
+            for ends in pairwise(part.domains):
+                pair = (Domain(ends[0]), Domain(ends[1]))
+                found[pair] = found.get(pair, 0) + part.max_rows
+        return found
+
+    def conversion_ends(self) -> set[tuple[Domain, Domain]]:
+        """Return every conversion for which the permit is the reason: those of persons whose data
+        move, and those of the opt-out lists to the project, for the gate."""
+        projects = {Domain(part.domains[-1]) for part in self.parts}
+        lists = {(registry_domain(each.registry), p) for each in self.opt_out for p in projects}
+        return set(self.part_conversions()) | lists
 
     @classmethod
     def from_payload(cls, payload: object) -> Permit:
