@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from functools import cache
 from pathlib import Path
 
 import pytest
 
+from sekisho.common.randomness import seeded
 from sekisho.data.analysis.dummy import dummy_data
 from sekisho.data.analysis.environment import Environment, stage
 from sekisho.data.analysis.limits import MIB, Facts, JobResult, Limits
@@ -76,4 +78,19 @@ def run_code(
     """Run ``code`` on dummy persons; what it leaves is in ``tmp_path/out``."""
     study = write_study(tmp_path / "study", code)
     data = write_data(tmp_path / "data")
-    return run(study, data, tmp_path / "out", environment(), limits, facts, probe())
+    # The job's folder has a name of its own, so that a test can look for it afterwards.
+    return run(
+        study,
+        data,
+        tmp_path / "out",
+        environment(),
+        limits,
+        facts,
+        probe(),
+        random=seeded(str(tmp_path)),
+    )
+
+
+def staged_at(tmp_path: Path) -> Path:
+    """Where `run_code` stages the job of ``tmp_path``."""
+    return Path(f"/var/tmp/sekisho-jobs-{os.geteuid()}") / seeded(str(tmp_path))(8).hex()

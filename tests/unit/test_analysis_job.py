@@ -25,16 +25,29 @@ from sekisho.data.analysis.job import (
     run_on_dummy,
     run_on_real,
 )
-from sekisho.data.analysis.study import pack
-from sekisho.data.release import count_outputs
+from sekisho.data.analysis.study import pack, unpack
+from sekisho.data.release import (
+    Outcome,
+    check,
+    choose,
+    count_outputs,
+    everyone,
+    project_persons,
+    read_rule_sets,
+)
 
 pytestmark = needs_bubblewrap
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def on_dummy(tmp_path: Path, code: str) -> tuple[bytes, JobRecord, str | None]:
     package = pack(write_study(tmp_path / "study", code))
     workspace = tmp_path / "dummy"
     workspace.mkdir()
+    # What an interrupted run left is in the way of nobody.
+    (workspace / "code").mkdir()
+    (workspace / "out").mkdir()
+    (workspace / "out" / "people.csv").write_text("person_id,sex\n1,old\n")
     record, log = run_on_dummy(package, workspace, environment(), SMALL, probe(), count_outputs)
     return package, record, log
 
@@ -44,7 +57,6 @@ def test_a_study_that_passes_on_dummy_data_runs_on_the_extract(tmp_path: Path) -
     assert dummy.passed
     data = write_data(tmp_path / "data")
     real_workspace = tmp_path / "real"
-    real_workspace.mkdir()
     real = run_on_real(
         package,
         data,
@@ -107,3 +119,25 @@ def test_another_package_environment_or_kind_of_run_does_not_count(tmp_path: Pat
     ):
         with pytest.raises(Refusal):
             check_may_run_on_real(given, environment(), wrong)
+
+
+def test_of_a_hostile_study_only_what_was_counted_and_checked_here_is_left(tmp_path: Path) -> None:
+    """It copies the extract, counts wrongly itself, and hides a person's value in a label."""
+    code = """
+import shutil
+import pyarrow.parquet as pq
+ids = pq.read_table("/data/person.parquet").column("person_id").to_pylist()
+shutil.copy("/data/person.parquet", "/out/copy.parquet")
+open("/out/by-sex.csv", "w").write("sex,persons\\nperson 1 is ill,10\\n")
+rows = [f"{i},{'person 1 is ill' if i == 1 else 'F'}" for i in ids] * 10
+open("/out/people.csv", "w").write("person_id,sex\\n" + "\\n".join(rows) + "\\n")
+"""
+    package, dummy, _ = on_dummy(tmp_path, code)
+    assert dummy.passed
+    out, data = tmp_path / "dummy" / "out", tmp_path / "dummy" / "data"
+    study = unpack(package, tmp_path / "unpacked")
+    (table,) = count_outputs(study, out, data)
+    rules = choose(read_rule_sets(ROOT / "rules" / "publication"), ["ndb"])
+    verdict = check(table, rules)
+    assert verdict.content == b"sex,persons\nF,49\n(small),-\n"
+    assert check(table, rules, (everyone(project_persons(data)),)).outcome is Outcome.REFUSED

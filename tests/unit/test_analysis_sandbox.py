@@ -6,6 +6,7 @@ import json
 import os
 import socket
 import stat
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,11 +21,12 @@ from analysis_world import (
     needs_bubblewrap,
     probe,
     run_code,
+    staged_at,
     write_data,
     write_study,
 )
 
-from sekisho.common.errors import Refusal, UserError
+from sekisho.common.errors import Defect, Refusal, UserError
 from sekisho.data.analysis import tools
 from sekisho.data.analysis.limits import MIB, Facts, Limits
 from sekisho.data.analysis.memory import memory_control, usable
@@ -135,26 +137,31 @@ open("/out/good.csv", "w").write("x")
 
 
 def test_a_study_that_never_ends_is_stopped_with_all_its_children(tmp_path: Path) -> None:
-    code = """
+    mark = f"600.{os.getpid()}{time.monotonic_ns()}"
+    code = f"""
 import os, time
 for _ in range(3):
     if os.fork() == 0:
         os.setsid()
         if os.fork() == 0:
-            time.sleep(600)
+            os.execv("/usr/bin/sleep", ["sleep", "{mark}"])
+        os._exit(0)
+time.sleep(0.3)
+seen = [p for p in os.listdir("/proc") if p.isdigit()]
+open("/out/people.csv", "w").write(str(len(seen)))
 while True:
     time.sleep(1)
 """
-    before = {p.pid for p in psutil.process_iter() if _sleeps(p)}
-    result = run_code(tmp_path, code, replace(SMALL, wall_seconds=0.8))
+    result = run_code(tmp_path, code, replace(SMALL, wall_seconds=1.2))
     assert (result.status, result.exit_code) == ("timeout", None)
     assert result.seconds < 10
-    assert {p.pid for p in psutil.process_iter() if _sleeps(p)} <= before
+    assert int((tmp_path / "out" / "people.csv").read_text()) >= 5
+    assert [p.pid for p in psutil.process_iter() if _is_marked(p, mark)] == []
 
 
-def _sleeps(process: psutil.Process) -> bool:
+def _is_marked(process: psutil.Process, mark: str) -> bool:
     try:
-        return "/env/start.py" in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
+        return mark in process.cmdline() and process.status() != psutil.STATUS_ZOMBIE
     except psutil.Error:
         return False
 
@@ -265,9 +272,17 @@ def test_a_flood_of_words_costs_nothing(tmp_path: Path) -> None:
 
 
 def test_nothing_of_a_job_is_left_on_the_host(tmp_path: Path) -> None:
-    run_code(tmp_path, "import os\nos.makedirs('/out/a/b')\nos.chmod('/out/a', 0)")
-    base = Path(f"/var/tmp/sekisho-jobs-{os.geteuid()}")
-    assert [p.name for p in base.iterdir() if p.name != "users"] == []
+    code = "import os\nos.makedirs('/out/a/b')\nos.chmod('/out/a', 0)\nos.listdir('/code')"
+    assert run_code(tmp_path, code).handed_over == ()
+    assert staged_at(tmp_path).parent.is_dir()
+    assert not staged_at(tmp_path).exists()
+
+
+def test_a_table_of_an_earlier_run_is_never_taken_for_one_of_this_run(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "people.parquet").write_bytes(b"old")
+    with pytest.raises(Defect):
+        run_code(tmp_path, HONEST)
 
 
 def test_real_data_without_a_bound_by_the_kernel_are_refused(tmp_path: Path) -> None:

@@ -12,3 +12,5 @@ What it does not do: it decides on no permit, counts nothing, and releases nothi
 Modules: `study` (package), `dummy` (data from the catalogue alone), `environment` (what a job can
 import), `sandbox` (runs one job), `selftest` (attacks it first), `job` (dummy, then real).
 """
+
+__all__ = ["dummy", "environment", "job", "sandbox", "selftest", "study"]

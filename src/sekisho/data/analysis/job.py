@@ -6,6 +6,7 @@ differ. The decision is a pure function of two records.
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -81,11 +82,12 @@ def run_on_dummy(
     """Run the study on data made from the catalogue; return the record and what it printed.
 
     Args:
-        workspace: a new folder for code, data and output of this run.
+        workspace: the folder for code, data and output of this run; what was in it is removed, so
+            that a run that was interrupted can be made again.
         columns: the permitted columns per table; None: all of the catalogue.
         codes: published codes per source column for the dummy data, e.g. the cohort's.
     """
-    study = unpack(package, workspace / "code")
+    study = _fresh(package, workspace)
     data = workspace / "data"
     data.mkdir()
     tables = tuple(sorted({*study.inputs, "person"}))
@@ -121,13 +123,15 @@ def run_on_real(
 ) -> JobRecord:
     """Run the study on the extract in ``data``; what it left is in ``workspace/out``.
 
+    ``workspace`` is emptied first, as in `run_on_dummy`.
+
     Raises:
         Refusal: it did not pass on dummy data, or a control is missing.
     """
     check_may_run_on_real(package, environment, dummy)
     if facts.dummy:
         raise ValueError("a run on an extract is not a dummy run")
-    study = unpack(package, workspace / "code")
+    study = _fresh(package, workspace)
     result = run(
         workspace / "code",
         data,
@@ -139,6 +143,13 @@ def run_on_real(
         random=random,
     )
     return _record("real", study, package, environment, result, workspace, data, inspect)
+
+
+def _fresh(package: bytes, workspace: Path) -> StudyPackage:
+    if workspace.exists():
+        shutil.rmtree(workspace)
+    workspace.mkdir(parents=True, mode=0o700)
+    return unpack(package, workspace / "code")
 
 
 def _record(

@@ -32,7 +32,7 @@ class Limits:
     cpu_seconds: int = 900
     memory_bytes: int = 3072 * MIB
     address_bytes: int = 8192 * MIB
-    processes: int = 96
+    processes: int = 256
     file_bytes: int = 100 * MIB
     out_bytes: int = 256 * MIB
     out_entries: int = 256

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.common.canonical import file_digest
-from sekisho.common.errors import Refusal, UserError
+from sekisho.common.errors import Defect, Refusal, UserError
 from sekisho.common.randomness import RandomBytes
 from sekisho.data.analysis.limits import Limits
 from sekisho.data.analysis.outbox import read_items
@@ -123,13 +123,15 @@ def hand_over(out: Path, target: Path, limits: Limits) -> tuple[tuple[str, ...],
         The names that were copied, and how many entries were not.
     """
     target.mkdir(parents=True, exist_ok=True, mode=0o700)
+    if any(target.iterdir()):
+        # A table of an earlier run could be taken for one of this run.
+        raise Defect("sandbox.out-not-empty", "The folder for what the job leaves is not empty.")
     copied, left = [], 0
     for item in read_items(out, limits.out_entries, limits.out_bytes):
         if item.name is None or item.content is None:
             left += 1
             continue
         path = target / item.name
-        path.unlink(missing_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
         with os.fdopen(descriptor, "wb") as file:
             file.write(item.content)
