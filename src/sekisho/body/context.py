@@ -11,6 +11,7 @@ from sekisho.body.documents import Documents
 from sekisho.body.keyring import Keyring
 from sekisho.body.ports import Store
 from sekisho.common.clock import Clock, FixedClock, SystemClock, today
+from sekisho.common.ids import BodyId
 from sekisho.common.randomness import RandomBytes
 from sekisho.control.ledger import Ledger
 from sekisho.exchange.client import Client
@@ -44,7 +45,7 @@ class Body:
 
     @property
     def rooms(self) -> frozenset[str]:
-        return rooms(self.framework, self.id)
+        return rooms(self.framework, BodyId(self.id))
 
     def auxiliary(self, role: Role) -> str:
         """Return the auxiliary body that has ``role``."""
@@ -61,7 +62,8 @@ class Body:
         if self.config.rehearsal is None:
             return SystemClock()
         kept = self.store.get("clock", "day")
-        return FixedClock.on(date.fromisoformat(kept["day"]) if kept else self.config.rehearsal.start)
+        day = date.fromisoformat(kept["day"]) if kept else self.config.rehearsal.start
+        return FixedClock.on(day)
 
     def today(self) -> date:
         return today(self.clock)

@@ -66,12 +66,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     # Review
     _door("review", "application", "applicant", "review:apply"),
     _door("review", "lane", "body", "review:open_lane"),
-    _door("review", "vote", "reviewer", "review:vote"),
+    _door("review", "command", "reviewer", "review:command"),
     _door("review", "decision", "body", "review:collect_decision"),
     _door("review", "draft", "body", "permit:sign"),
     _door("review", "signature", "body", "permit:collect_signature"),
-    _door("review", "ballots", "reviewer", "review:ballots", query=True),
-    _door("review", "status", "applicant reviewer", "review:status", query=True),
+    _door("review", "cases", "reviewer", "review:cases", query=True),
+    _door("review", "status", "applicant", "review:status", query=True),
     # Extract
     _door("collection", "permit", "body", "extract:hand_over"),
     _door("processing", "payload", "body", "transfer:receive_payload"),
@@ -82,6 +82,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("analysis", "refusal", "body", "project:holder_refused"),
     # Analysis and release
     _door("analysis", "job", "applicant", "job:submit"),
+    _door("analysis", "run", SELF, "job:run"),
     _door("analysis", "review", "checker", "job:review"),
     _door("analysis", "requests", "checker", "job:requests", query=True),
     _door("analysis", "released", "applicant", "job:released", query=True),
@@ -89,6 +90,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     # Every body
     _door(EVERYWHERE, "notice", "body", "status:notice"),
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),
+    _door(EVERYWHERE, "head", "body", "status:head", query=True),
     _door(EVERYWHERE, "figures", "observer", "status:figures", query=True),
     # Rehearsal
     _door(REHEARSAL, "clock", "observer", "status:set_clock"),

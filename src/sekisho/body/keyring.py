@@ -32,7 +32,7 @@ class Keyring:
     converter: ConverterSecret | None = None
 
     def domain_secret(self, domain: Domain, fetch: Callable[[], tuple[Scalar, ...]]) -> Scalar:
-        """Return the secret of a domain of ours, asking the converters for shares the first time."""
+        """Return the secret of a domain of ours; the first time, ask the converters for shares."""
         file = self.folder / f"domain-{hashlib.sha256(domain.encode()).hexdigest()[:24]}.key"
         if not file.exists():
             write_secret(file, bytes(domain_key(fetch())))
@@ -65,5 +65,7 @@ def load_keys(folder: Path) -> Keyring:
         seal=SealKey.read(folder / SEAL),
         wrapping=read_secret(folder / WRAPPING),
         global_key=Element(read_secret(folder / GLOBAL)),
-        converter=ConverterSecret.from_bytes(read_secret(converter)) if converter.exists() else None,
+        converter=ConverterSecret.from_bytes(read_secret(converter))
+        if converter.exists()
+        else None,
     )

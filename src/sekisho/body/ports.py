@@ -1,4 +1,4 @@
-"""What a body needs from outside. Adapters are in `sekisho.web.store`; tests hold them to one suite."""
+"""What a body needs from outside; adapters are in `sekisho.web.store`, held to one suite."""
 
 from __future__ import annotations
 

@@ -48,7 +48,9 @@ class Service:
                 rule=f"open to: {', '.join(sorted(endpoint.senders))}",
             )
 
-    def query(self, endpoint: Endpoint, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    def query(
+        self, endpoint: Endpoint, sender: str, params: Mapping[str, str], data: bytes
+    ) -> Json:
         """Answer a question at once; nothing is changed."""
         answer: Json = flow(endpoint)(self.body, sender, params, data)
         return answer
@@ -143,7 +145,11 @@ class Service:
         outcome.fact("message.refused", path=message.path, by=self.body.id, code=error.code)
         problem = error.as_problem() | {"about": message.id, "path": message.path}
         outcome.put.append(("refused", message.id, problem | {"sender": message.sender}))
-        if "body" in roles_of(self.body.directory, message.sender) and message.sender != self.body.id and message.path != "status/notice":
+        if (
+            "body" in roles_of(self.body.directory, message.sender)
+            and message.sender != self.body.id
+            and message.path != "status/notice"
+        ):
             outcome.send.append(Outgoing(message.sender, "status/notice", canonical_json(problem)))
         return outcome
 
@@ -157,7 +163,9 @@ def roles_of(directory: Directory, party: str) -> frozenset[str]:
 def flow(endpoint: Endpoint) -> Callable[..., Any]:
     """Return the function behind a door; it is imported when the door is first used."""
     module, _, name = endpoint.flow.partition(":")
-    found: Callable[..., Any] = getattr(importlib.import_module(f"sekisho.body.flows.{module}"), name)
+    found: Callable[..., Any] = getattr(
+        importlib.import_module(f"sekisho.body.flows.{module}"), name
+    )
     return found
 
 
@@ -169,7 +177,9 @@ def derived(message_id: str, position: int) -> str:
 def where(error: BaseException) -> str:
     """Say what failed and where, without the exception's text, which may hold a value."""
     frames = traceback.extract_tb(error.__traceback__)
-    place = " < ".join(f"{f.filename.rpartition('sekisho/')[2]}:{f.lineno}" for f in frames[::-1][:6])
+    place = " < ".join(
+        f"{f.filename.rpartition('sekisho/')[2]}:{f.lineno}" for f in frames[::-1][:6]
+    )
     name = type(error).__name__
     code = error.code if isinstance(error, Defect) else ""
     return f"{name} {code} at {place}"

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import tomli_w
 
 from sekisho.body.config import BodyConfig, RehearsalOptions
 from sekisho.body.keyring import CONVERTER, GLOBAL, make_keys
@@ -22,9 +23,10 @@ from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory, Kind, Peer
 from sekisho.exchange.keys import SealKey, SigningKey
 from sekisho.framework import Framework
+from sekisho.framework.model import Role
 from sekisho.pseudonym.keys import ConverterSecret
 
-CONVERTERS = ("converter", "oversight")
+CONVERTERS: tuple[Role, ...] = ("converter", "oversight")
 GLOBAL_KEY = "sekisho-global-key"
 
 
@@ -68,13 +70,13 @@ def set_up(
     shutil.copyfile(framework_file, folder / "framework.toml")
     shutil.copytree(rules, folder / "rules", dirs_exist_ok=True)
     draw = _randomness(rehearsal)
-    urls = {body.id: f"http://127.0.0.1:{ports()}" for body in framework.body}
+    urls: dict[str, str] = {body.id: f"http://127.0.0.1:{ports()}" for body in framework.body}
     global_key = _ceremony(framework, folder, draw)
     peers = [_body_peer(framework, folder, body.id, urls[body.id], draw) for body in framework.body]
     peers += [_actor_peer(actor, draw) for actor in actors]
     directory = Directory(peers)
     directory.write(folder / "directory.json")
-    configs = {}
+    configs: dict[str, Path] = {}
     for body in framework.body:
         home = folder / "bodies" / body.id
         write_secret(home / "keys" / GLOBAL, global_key)
@@ -94,7 +96,8 @@ def set_up(
 
 def to_toml(config: BodyConfig) -> bytes:
     """Return a configuration as the file that `read_config` reads."""
-    return msgspec.toml.encode(msgspec.to_builtins(config, builtin_types=(object,)))
+    raw = {k: v for k, v in msgspec.to_builtins(config).items() if v is not None}
+    return tomli_w.dumps(raw).encode()
 
 
 def _randomness(rehearsal: RehearsalOptions | None) -> Callable[..., RandomBytes]:

@@ -22,7 +22,9 @@ STOP_SECONDS = 15.0
 class Fleet:
     """The running processes of one deployment, a process tree for each body."""
 
-    def __init__(self, deployment: Deployment, processes: Mapping[str, subprocess.Popen[bytes]]) -> None:
+    def __init__(
+        self, deployment: Deployment, processes: Mapping[str, subprocess.Popen[bytes]]
+    ) -> None:
         self.deployment = deployment
         self.processes = dict(processes)
 

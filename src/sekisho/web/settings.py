@@ -1,4 +1,4 @@
-"""Django's settings for one body, made from its configuration: nothing is read from the environment."""
+"""Django's settings for one body, made from its configuration, not from the environment."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def logging(folders: Folders) -> dict[str, Any]:
         "root": {"handlers": ["file"], "level": "WARNING"},
         "loggers": {
             "sekisho": {"handlers": ["file"], "level": "INFO", "propagate": False},
-            # Both would write request lines and task arguments; what must be known is in the ledger.
+            # These would write request lines and arguments; what matters is in the ledger.
             "django.request": {"handlers": [], "level": "CRITICAL", "propagate": False},
             "django_tasks_db": {"handlers": [], "level": "CRITICAL", "propagate": False},
             "django_tasks": {"handlers": [], "level": "CRITICAL", "propagate": False},

@@ -51,7 +51,7 @@ def explained(view: View) -> View:
 
 @explained
 def exchange(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
-    """Verify who calls, then keep a message (202; 200 when it was kept before) or answer a query."""
+    """Verify who calls, then keep a message (202; 200 if kept before) or answer a query."""
     if request.method not in {"GET", "POST"}:
         return HttpResponse(status=405, headers={"Allow": "GET, POST"})
     service = current()

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from sekisho.body.context import Body
 from sekisho.body.flows.permits import granted_permit
-from sekisho.body.ports import Incoming, Outcome, Outgoing
+from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.errors import Defect, Refusal, SekishoError
+from sekisho.common.ids import BodyId
 from sekisho.control import conversion as desk
 from sekisho.exchange import jws, parcel
 from sekisho.exchange.transfer import REASON, Reason
@@ -45,7 +46,7 @@ def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> Outcome:
         reason.from_domain,
         reason.to_domain,
         len(batch),
-        _facts(body, reason),
+        _facts(body, reason, signed.signer),
     )
     converted = _step(body, batch, reason)
     outcome = Outcome()
@@ -58,7 +59,9 @@ def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> Outcome:
             content_type=parcel.MEDIA_TYPE,
         )
     )
-    outcome.put.append((CONVERTED, reason.id, {"count": len(batch)}))
+    outcome.put.append((CONVERTED, _key(signed.signer, reason), {"count": len(batch)}))
+    if reason.kind == "permit":
+        outcome.put.append(("hop", reason.to_domain, _hop_after(body, reason, len(batch))))
     outcome.fact(
         "conversion.done",
         reason=reason.id,
@@ -83,14 +86,37 @@ def _destination(reason: Reason) -> tuple[str, str]:
     return reason.receiver, f"{reason.room}/pseudonyms"
 
 
-def _facts(body: Body, reason: Reason) -> desk.Facts:
-    """What the desk must know: the day, what was converted before, who may sign, what was granted."""
+def _key(signer: str, reason: Reason) -> str:
+    """Reasons are of their signer: nobody can use up another's."""
+    return f"{signer}/{reason.id}"
+
+
+def _facts(body: Body, reason: Reason, signer: str) -> desk.Facts:
+    """What the desk must know: the day, what was converted before, who may sign what."""
     permit = granted_permit(body, reason.permit) if reason.permit else None
+    before = _hop(body, reason)
     return desk.Facts(
         today=body.today(),
         epoch=body.epoch,
-        seen=frozenset({reason.id} if body.store.get(CONVERTED, reason.id) else ()),
-        roles={actor: body.directory.roles(actor) for actor in body.directory.ids()},
+        seen=frozenset({reason.id} if body.store.get(CONVERTED, _key(signer, reason)) else ()),
+        roles={peer.id: frozenset({peer.kind, *peer.roles}) for peer in body.directory},
         framework=body.framework,
-        permit=permit,
+        permit=permit.grant(body.framework) if permit else None,
+        rows_before=before["count"],
+        holders_before=frozenset(BodyId(holder) for holder in before["holders"]),
     )
+
+
+def _hop(body: Body, reason: Reason) -> Json:
+    """Return what was converted for a project before: persons over this hop, and from whom."""
+    kept: Json = body.store.get("hop", reason.to_domain) or {"counts": {}, "holders": []}
+    return {"count": kept["counts"].get(reason.from_domain, 0), **kept}
+
+
+def _hop_after(body: Body, reason: Reason, count: int) -> Json:
+    """Return the same after ``count`` more persons."""
+    before = _hop(body, reason)
+    sort, _, owner = reason.from_domain.partition(":")
+    holders = {*before["holders"], *([owner] if sort == "body" else [])}
+    counts = {**before["counts"], reason.from_domain: before["count"] + count}
+    return {"counts": counts, "holders": sorted(holders)}

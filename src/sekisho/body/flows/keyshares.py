@@ -14,9 +14,10 @@ from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import Domain, body_domain, registry_domain
 from sekisho.exchange import seal
+from sekisho.framework.model import Role
 from sekisho.pseudonym.group import Scalar
 
-CONVERTERS = ("converter", "oversight")
+CONVERTERS: tuple[Role, ...] = ("converter", "oversight")
 
 
 def domain_secret(body: Body, domain: Domain, permit: str | None = None) -> Scalar:

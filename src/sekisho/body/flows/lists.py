@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from sekisho.body.context import Body
 from sekisho.body.flows import transfer
+from sekisho.body.flows.permits import Granted
 from sekisho.body.ports import Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal
@@ -34,9 +34,6 @@ from sekisho.exchange.transfer import Reason
 from sekisho.framework import list_recipients
 from sekisho.pseudonym.group import Element, random_element
 
-if TYPE_CHECKING:
-    from sekisho.control.review import Permit
-
 LIST = "sekisho-opt-out-list"
 VALID_DAYS = 7
 PADDING = 16
@@ -54,9 +51,7 @@ def issue(body: Body, changed: Mapping[str, Sequence[Json]]) -> Outcome:
         for wrapped, all_of_them in (kept | dict(changed)).items()
     }
     head = body.store.get("list-head", body.id) or {"number": 0, "digest": GENESIS}
-    made = make_list(
-        choices, head["number"] + 1, head["digest"], body.today(), registry=body.id
-    )
+    made = make_list(choices, head["number"] + 1, head["digest"], body.today(), registry=body.id)
     token = jws.sign(made.header.payload(), body.keys.signing, body.id, LIST)
     outcome = Outcome()
     outcome.put.append(
@@ -69,15 +64,15 @@ def issue(body: Body, changed: Mapping[str, Sequence[Json]]) -> Outcome:
     return outcome
 
 
-def send_to_project(body: Body, permit: Permit, permit_text: str) -> Outcome:
+def send_to_project(body: Body, granted: Granted) -> Outcome:
     """Send the newest list into the domain of a permit's environment."""
     head = body.store.get("list-head", body.id)
     if head is None:
         raise Refusal("opt-out.no-list", "This registry has issued no list yet.")
     fields = {name: head[name] for name in ListHeader.__struct_fields__}
     made = OptOutList(ListHeader.from_payload(fields), _read_entries(head["list"]))
-    to = permit.environment_domain
-    return _send(body, made, head["token"], permit.environment, to, "analysis", permit_text)
+    to = granted.environment_domain
+    return _send(body, made, head["token"], granted.environment, to, "analysis", granted.text)
 
 
 def _send(
@@ -163,7 +158,7 @@ def apply_in_order(body: Body, header: ListHeader, entries: dict[str, list[str]]
         return outcome
     check_chain(previous, header)
     outcome.add(_applied(body, header, entries))
-    while (early := body.store.get("early-list", f"{header.registry}:{header.number + 1}")):
+    while early := body.store.get("early-list", f"{header.registry}:{header.number + 1}"):
         following = ListHeader.from_payload(early["header"])
         check_chain(header, following)
         header, entries = following, early["entries"]
@@ -198,4 +193,3 @@ def _read_entries(raw: Sequence[tuple[str, Sequence[str]]]) -> tuple[Entry, ...]
     return tuple(
         Entry(wrapped, tuple(Scope.parse(text) for text in scopes)) for wrapped, scopes in raw
     )
-

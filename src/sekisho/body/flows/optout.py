@@ -56,7 +56,9 @@ def record(body: Body, message: Incoming) -> Outcome:
 
 def cut_off(body: Body) -> Outcome:
     """The daily batch: send the forms of recorded choices to the history service, shuffled."""
-    waiting = [(ref, kept) for ref, kept in body.store.find("choice") if kept["state"] == "recorded"]
+    waiting = [
+        (ref, kept) for ref, kept in body.store.find("choice") if kept["state"] == "recorded"
+    ]
     if not waiting:
         return Outcome()
     shuffle(body.random, waiting)
@@ -105,9 +107,7 @@ def convert_choices(body: Body, message: Incoming) -> Outcome:
         expires=(body.today() + timedelta(days=VALID_DAYS)).isoformat(),
         epoch=body.epoch,
     )
-    persons = tuple(
-        (tag, cipher) for (tag, _), cipher in zip(readable, ciphers, strict=True)
-    )
+    persons = tuple((tag, cipher) for (tag, _), cipher in zip(readable, ciphers, strict=True))
     outcome.add(transfer.start_encrypted(body, reason, persons, _table(readable)))
     return outcome
 
@@ -124,7 +124,9 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
     for tag, text in rows:
         choice = Choice.from_payload(orjson.loads(text))
         wrapped = body.keys.wrap(arrived.pseudonyms[tag])
-        kept = changed.get(wrapped) or (body.store.get("registry", wrapped) or {}).get("choices", [])
+        kept = changed.get(wrapped) or (body.store.get("registry", wrapped) or {}).get(
+            "choices", []
+        )
         if all(known["ref"] != choice.ref for known in kept):
             changed[wrapped] = [*kept, choice.payload()]
         if body.store.get("choice", choice.ref) is not None:
@@ -182,7 +184,11 @@ def daily(body: Body) -> Outcome:
     unsettled = any(
         kept["state"] in {"recorded", "sent", "converting"} for _, kept in body.store.find("choice")
     )
-    own = registry_of(body.framework, BodyId(body.id)) == body.id if "opt_out" in body.rooms else False
+    own = (
+        registry_of(body.framework, BodyId(body.id)) == body.id
+        if "opt_out" in body.rooms
+        else False
+    )
     if body.id in registries(body.framework) and not (own and unsettled):
         outcome.add(issue(body, {}))
     return outcome
@@ -202,7 +208,4 @@ def head(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Jso
 
 def list_for_project(body: Body, message: Incoming) -> Outcome:
     """Send the newest list into a project's domain, for the gate in front of its environment."""
-    text = message.read().decode()
-    permit = granted_permit(body, text)
-    return send_to_project(body, permit, text)
-
+    return send_to_project(body, granted_permit(body, message.read().decode()))

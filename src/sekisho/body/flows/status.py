@@ -25,9 +25,16 @@ def figures(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> 
     return collect.figures(body)
 
 
+def head(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Tell another body where this body's ledger stands."""
+    tree = body.ledger.head()
+    return {"size": tree.size, "root": tree.root.hex()}
+
+
 def queue(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
     """Return how much work waits (a rehearsal moves its clock when nothing does)."""
-    return body.store.queue()
+    waiting: Json = body.store.queue()
+    return waiting
 
 
 def set_clock(body: Body, message: Incoming) -> Outcome:

@@ -72,14 +72,12 @@ def start_encrypted(
         key=body.keys.signing,
         persons=persons,
         payload=payload,
-        recipient=body.directory.find(reason.receiver).seal_recipient,
+        recipient=body.directory.find(reason.receiver).seal_recipient or "",
         global_key=body.keys.global_key,
     )
     sealed = parcel.pack({"reason": made.token}, [made.sealed])
     outcome.send.append(
-        Outgoing(
-            reason.receiver, f"{reason.room}/payload", sealed, content_type=parcel.MEDIA_TYPE
-        )
+        Outgoing(reason.receiver, f"{reason.room}/payload", sealed, content_type=parcel.MEDIA_TYPE)
     )
     outcome.send.append(
         Outgoing(

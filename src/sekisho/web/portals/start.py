@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sekisho.body.context import Body
-from sekisho.framework import functions_of
-from sekisho.framework.labels import FUNCTION_LABELS, KIND_LABELS, ROLE_LABELS
+from sekisho.common.ids import BodyId
+from sekisho.framework import functions_of, labels
 
 
 @dataclass(frozen=True)
@@ -19,21 +19,19 @@ class Neighbour:
 
 def start_page(body: Body) -> dict[str, object]:
     """Return the template's context."""
-    me = body.framework.find_body(body.id)  # type: ignore[arg-type]
+    me = body.framework.find_body(BodyId(body.id))
     checkpoint = body.folders.ledger / "checkpoint"
     neighbours = [
-        Neighbour(
-            other.id, other.title.ja, other.title.en, body.directory.find(other.id).url or ""
-        )
+        Neighbour(other.id, other.title.ja, other.title.en, body.directory.find(other.id).url or "")
         for other in body.framework.body
         if other.id != body.id
     ]
     return {
         "me": me,
-        "kind": KIND_LABELS[me.kind],
+        "kind": labels.BODY_KIND[me.kind],
         "framework": body.framework,
-        "functions": [FUNCTION_LABELS[f] for f in sorted(functions_of(body.framework, me.id))],
-        "roles": [ROLE_LABELS[role] for role in me.roles],
+        "functions": [labels.FUNCTION[f] for f in sorted(functions_of(body.framework, me.id))],
+        "roles": [labels.ROLE[role] for role in me.roles],
         "checkpoint": checkpoint.read_text() if checkpoint.exists() else "",
         "neighbours": neighbours,
         "rehearsal": body.config.rehearsal is not None,

@@ -1,0 +1,109 @@
+"""A body's figures for a report: counts of many, never a value of one."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from sekisho.body.context import Body
+from sekisho.body.flows.permits import granted_permit
+from sekisho.body.flows.submission import snapshot
+from sekisho.body.ports import Json
+from sekisho.control.ledger import Entry
+from sekisho.control.review import read_events, replay, review_days
+from sekisho.data.lake import Lake
+
+
+_JOB = ("state", "outputs", "problem", "runs")
+_PROJECT = ("state", "counts", "digests", "incidents", "parts", "lists", "problem")
+
+
+def figures(body: Body) -> Json:
+    """Return everything that a report reads of one body."""
+    return {
+        "body": body.id,
+        "rooms": sorted(body.rooms),
+        "traffic": body.store.traffic(),
+        "held": _held(body),
+        "submissions": [
+            {"submission": key, "provider": kept["provider"], **_receipt(kept["payload"])}
+            for key, kept in body.store.find("submission")
+        ],
+        "windows": [kept["fields"] for _, kept in body.store.find("window")],
+        "lanes": [_lane(body, name) for name in body.store.streams("lane/")],
+        "joined": {
+            key: {name: kept[name] for name in ("state", "kind", "linkage") if name in kept}
+            for key, kept in body.store.find("joined")
+        },
+        "projects": {key: _project(body, kept) for key, kept in body.store.find("project")},
+        "jobs": {key: _some(kept, _JOB) for key, kept in body.store.find("job")},
+        "choices": sum(1 for _ in body.store.find("choice")),
+        "lists": _lists(body),
+        "refused": [
+            {name: kept.get(name) for name in ("type", "title", "path", "sender", "rule", "next")}
+            for _, kept in body.store.find("refused")
+        ],
+        "ledger": _ledger(body),
+    }
+
+
+def _some(kept: Json, names: tuple[str, ...]) -> Json:
+    return {name: kept[name] for name in names if name in kept}
+
+
+def _held(body: Body) -> list[Json]:
+    """Return rows and persons per table, class and provider in the lake."""
+    if "collection" not in body.rooms:
+        return []
+    return [
+        {
+            "table": count.table,
+            "data_class": count.data_class,
+            "provider": count.provider,
+            "rows": count.rows,
+            "persons": count.persons,
+        }
+        for count in Lake(body.folders.lake).counts(snapshot(body))
+    ]
+
+
+def _receipt(payload: Json) -> Json:
+    return {name: payload[name] for name in ("format", "balance", "totals", "rows")}
+
+
+def _lane(body: Body, name: str) -> Json:
+    events = read_events(body.store.events(name))
+    state = replay(events)
+    decision = state.decision
+    return {
+        "application": name.removeprefix("lane/"),
+        "stage": state.stage.value,
+        "outcome": None if decision is None else decision.outcome,
+        "days": review_days(events),
+    }
+
+
+def _project(body: Body, kept: Json) -> Json:
+    told = _some(kept, _PROJECT)
+    if kept.get("permit"):
+        told["permit"] = granted_permit(body, kept["permit"]).id
+    return told
+
+
+def _lists(body: Body) -> Json:
+    head = body.store.get("list-head", body.id)
+    return {
+        "issued": None if head is None else {"number": head["number"], "count": head["count"]},
+        "acknowledged": sum(1 for _ in body.store.find("acknowledgement")),
+        "held": {
+            registry: kept["header"]["number"] for registry, kept in body.store.find("held-list")
+        },
+    }
+
+
+def _ledger(body: Body) -> Json:
+    kinds = Counter(entry.kind for entry in _entries(body))
+    return {"size": sum(kinds.values()), "kinds": dict(sorted(kinds.items()))}
+
+
+def _entries(body: Body) -> list[Entry]:
+    return list(body.ledger.entries())

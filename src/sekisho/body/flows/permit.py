@@ -1,0 +1,206 @@
+"""From the lanes' decisions to a permit that each of them signs, and to everyone whom it binds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import orjson
+
+from sekisho.body.context import Body
+from sekisho.body.flows.permits import PERMIT, Granted, decider, granted_permit
+from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.canonical import canonical_json, digest
+from sekisho.common.errors import Refusal
+from sekisho.common.ids import BodyId, body_domain, project_domain
+from sekisho.control.review import (
+    Application,
+    LaneDecision,
+    LedgerHead,
+    Part,
+    Permit,
+    join,
+    permit_payload,
+    read_permit_rule,
+)
+from sekisho.exchange import jws
+from sekisho.framework import environment, extract_route, holders, registries_for
+
+MAX_PERSONS = 10_000_000
+"""Persons that may be converted over one hop; an application does not ask for a number yet."""
+
+
+def draft(body: Body, application: Application, decisions: Sequence[LaneDecision]) -> Outcome:
+    """Join the lanes' decisions; where they grant, ask each granting lane to sign the permit."""
+    from sekisho.body.flows.review import lanes_of
+
+    deciding = [lane.body for lane in lanes_of(body, application)]
+    joined = join(
+        body.framework.review.join, decisions, application, lanes=deciding, lead=deciding[0]
+    )
+    state: Json = {"kind": joined.kind, "linkage": joined.linkage}
+    outcome = Outcome()
+    linked_as_asked = joined.linkage or not application.linkage
+    if not joined.grants or not linked_as_asked:
+        cause = "refused" if not joined.grants else "no-linkage"
+        reasons = [{"body": r.body, "text": r.text} for r in joined.reasons]
+        refused = {**state, "state": cause, "reasons": reasons}
+        outcome.put.append(("joined", application.id, refused))
+        return outcome
+    parts = _parts(body, application)
+    payload = permit_payload(
+        application,
+        joined,
+        permit_id=f"permit-{application.id}",
+        environment=parts[0].hops[-1],
+        parts=parts,
+        opt_out=_list_numbers(body, parts),
+        ledger_heads=[_ledger_head(body, lane) for lane in deciding],
+        starts=body.today(),
+        rule=read_permit_rule(body.rules / "review" / "permit.toml"),
+    )
+    signers = list(payload["granted_by"])
+    outcome.put.append(
+        (
+            "joined",
+            application.id,
+            {**state, "state": "signing", "payload": payload, "signatures": {}},
+        )
+    )
+    for lane in signers:
+        outcome.send.append(Outgoing(lane, "review/draft", canonical_json(payload)))
+    return outcome
+
+
+def _parts(body: Body, application: Application) -> list[Part]:
+    from sekisho.body.flows.review import classes_asked
+
+    fw = body.framework
+    classes = classes_asked(body, application)
+    place = environment(fw, classes)
+    parts = []
+    for data_class in classes:
+        for holder in holders(fw, data_class):
+            hops = extract_route(fw, holder, data_class, place).hops
+            stations = hops[1:] or hops
+            parts.append(
+                Part(
+                    holder=holder,
+                    data_class=data_class,
+                    lane=decider(fw, holder, data_class),
+                    hops=tuple(hops),
+                    domains=(
+                        body_domain(holder),
+                        *(project_domain(application.id, station) for station in stations),
+                    ),
+                    max_rows=MAX_PERSONS,
+                )
+            )
+    return parts
+
+
+def _list_numbers(body: Body, parts: Sequence[Part]) -> dict[str, int]:
+    """Return the newest list of every registry that binds a holder: the permit's least."""
+    needed = {
+        registry
+        for part in parts
+        for registry in registries_for(body.framework, BodyId(part.holder))
+    }
+    return {registry: _ask(body, registry, "opt_out/head")["number"] for registry in needed}
+
+
+def _ledger_head(body: Body, lane: str) -> LedgerHead:
+    said = _ask(body, lane, "status/head")
+    return LedgerHead(body=lane, size=said["size"], root=said["root"])
+
+
+def _ask(body: Body, other: str, path: str) -> Json:
+    if other == body.id:
+        from sekisho.body.flows import optout, status
+
+        own = {"opt_out/head": optout.head, "status/head": status.head}
+        return own[path](body, body.id, {}, b"")
+    answer: Json = body.client.get(body.directory.find(other), f"/exchange/{path}").json()
+    return answer
+
+
+def sign(body: Body, message: Incoming) -> Outcome:
+    """Sign a drafted permit as a lane that granted it; refuse one that says more than that."""
+    payload: Json = orjson.loads(message.read())
+    permit = Permit.from_payload(payload)
+    _check_granted(body, permit)
+    signature = jws.sign_shared(payload, body.keys.signing, body.id, PERMIT)
+    answer = {
+        "application": permit.application,
+        "protected": signature.protected,
+        "signature": signature.signature,
+    }
+    outcome = Outcome()
+    outcome.send.append(Outgoing(message.sender, "review/signature", canonical_json(answer)))
+    outcome.fact(
+        "permit.issued",
+        permit=permit.id,
+        application=permit.application,
+        digest=digest(canonical_json(payload)),
+        environment=permit.environment,
+        linkage=permit.linkage,
+    )
+    return outcome
+
+
+def _check_granted(body: Body, permit: Permit) -> None:
+    from sekisho.body.flows.review import DECISION
+
+    name = f"decisions/{permit.application}.jws"
+    if not body.documents.exists(name):
+        raise Refusal("permit.no-decision", "This lane has not decided on that application.")
+    signed = jws.verify(body.documents.read(name), body.directory.resolve, DECISION)
+    decision = LaneDecision.from_payload(signed.payload)
+    mine = {part.data_class for part in permit.parts if part.lane == body.id}
+    fits = (
+        decision.outcome == "grant"
+        and decision.application_digest == permit.application_digest
+        and mine <= set(decision.granted)
+        and (decision.linkage or not permit.linkage)
+        and set(decision.conditions) <= set(permit.conditions)
+    )
+    if not fits:
+        raise Refusal(
+            "permit.beyond-grant",
+            "The draft says more than this lane granted.",
+            rule="a lane signs what it granted, and no more",
+            next_step="draft the permit again from the sealed decisions",
+        )
+
+
+def collect_signature(body: Body, message: Incoming) -> Outcome:
+    """Keep a lane's signature; with the last one the permit is complete and goes out."""
+    answer: Json = orjson.loads(message.read())
+    application = answer["application"]
+    state = body.store.get("joined", application)
+    if state is None or state.get("state") != "signing":
+        return Outcome()
+    one = {"protected": answer["protected"], "signature": answer["signature"]}
+    signatures = {**state["signatures"], message.sender: one}
+    outcome = Outcome()
+    if set(signatures) == set(state["payload"]["granted_by"]):
+        text = jws.assemble(
+            state["payload"], [jws.Signature(**each) for each in signatures.values()]
+        )
+        granted = granted_permit(body, text)
+        outcome.add(_hand_out(body, granted))
+        state = {**state, "state": "permitted"}
+    outcome.put.append(("joined", application, {**state, "signatures": signatures}))
+    return outcome
+
+
+def _hand_out(body: Body, granted: Granted) -> Outcome:
+    """Send the permit to its environment, its holders and the registries that bind them."""
+    outcome = Outcome()
+    outcome.documents.append((f"permits/{granted.application}.json", granted.text))
+    text = granted.text.encode()
+    outcome.send.append(Outgoing(granted.environment, "analysis/permit", text))
+    for holder in sorted({part.holder for part in granted.permit.parts}):
+        outcome.send.append(Outgoing(holder, "collection/permit", text))
+    for minimum in granted.permit.opt_out:
+        outcome.send.append(Outgoing(minimum.registry, "opt_out/permit", text))
+    return outcome

@@ -1,0 +1,276 @@
+"""A project at its environment: parts and lists come in, the gate lets through what may pass."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import orjson
+import pyarrow as pa
+
+from sekisho.body.context import Body
+from sekisho.body.flows import transfer
+from sekisho.body.flows.permits import Granted, granted_permit
+from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.atomicfile import write_atomically
+from sekisho.common.canonical import canonical_json, digest
+from sekisho.common.errors import Refusal
+from sekisho.common.ids import BodyId, Tag
+from sekisho.control.optout import ListHeader, Scope, check_fresh_enough, drops, read_rule
+from sekisho.data.processing import GateResult, OptOuts, Part, gate, write_tables
+from sekisho.exchange import jws
+from sekisho.exchange import tables as container
+from sekisho.framework import extract_route, registries_for
+from sekisho.pseudonym.group import Element
+
+RECEIPT = "sekisho-extract-receipt"
+Choice = tuple[str, Scope]
+"""A scope with the registry whose list says so."""
+
+
+def folder(body: Body, application: str) -> Path:
+    """Return where the environment keeps a project."""
+    return body.folders.projects / application
+
+
+def open(body: Body, message: Incoming) -> Outcome:
+    """Take a permit for which this body is the environment."""
+    granted = granted_permit(body, message.read().decode())
+    outcome = Outcome()
+    state = _state(body, granted)
+    outcome.put.append(("project", granted.application, state))
+    outcome.documents.append((f"permits/{granted.application}.json", granted.text))
+    outcome.fact(
+        "permit.received",
+        permit=granted.id,
+        application=granted.application,
+        digest=granted.digest,
+        signers=sorted(granted.signers),
+    )
+    return outcome
+
+
+def _state(body: Body, granted: Granted) -> Json:
+    """Return the project's state; parts and lists may come before the permit itself does."""
+    kept = body.store.get("project", granted.application)
+    if kept is not None:
+        return kept
+    parts = [f"{part.holder}:{part.data_class}" for part in granted.permit.parts]
+    needed = {
+        registry
+        for part in granted.permit.parts
+        for registry in registries_for(body.framework, BodyId(part.holder))
+    }
+    return {
+        "state": "waiting",
+        "permit": granted.text,
+        "expected": sorted(parts),
+        "registries": sorted(needed),
+        "parts": {},
+        "lists": {},
+    }
+
+
+def part_arrived(
+    body: Body,
+    granted: Granted,
+    about: Json,
+    tables: Mapping[str, pa.Table],
+    pseudonyms: Mapping[Tag, Element],
+) -> Outcome:
+    """Keep a processed part; open the gate when it was the last thing missing."""
+    state = _state(body, granted)
+    name = f"{about['holder']}:{about['data_class']}"
+    if state["state"] != "waiting" or name not in state["expected"]:
+        raise Refusal("project.unexpected-part", "The project does not wait for this part.")
+    persons = pa.table(
+        {
+            "tag": pa.array(list(pseudonyms), pa.string()),
+            "pseudonym": pa.array([bytes(e) for e in pseudonyms.values()], pa.binary()),
+        }
+    )
+    file = folder(body, granted.application) / "incoming" / f"{name.replace(':', '.')}.part"
+    write_atomically(file, container.pack({**tables, "persons": persons}))
+    parts = {**state["parts"], name: about}
+    return _go_on(body, granted, {**state, "parts": parts})
+
+
+def list_arrived(
+    body: Body,
+    arrival: transfer.Arrived,
+    header: ListHeader,
+    rows: Mapping[Tag, tuple[str, ...]],
+) -> Outcome:
+    """Keep a registry's list in this project's domain; open the gate when it was the last."""
+    granted = granted_permit(body, arrival.reason.permit or "")
+    state = _state(body, granted)
+    if state["state"] != "waiting":
+        return Outcome()
+    rule = read_rule(body.rules / "opt-out.toml")
+    minimum = granted.minimum_list(header.registry)
+    check_fresh_enough(header, minimum, body.today(), rule)
+    choices = {bytes(arrival.pseudonyms[tag]).hex(): list(s) for tag, s in rows.items()}
+    file = folder(body, granted.application) / "incoming" / f"{header.registry}.list"
+    write_atomically(file, canonical_json(choices))
+    said = {"number": header.number, "digest": header.digest, "on": header.on.isoformat()}
+    lists = {**state["lists"], header.registry: said}
+    return _go_on(body, granted, {**state, "lists": lists})
+
+
+def _go_on(body: Body, granted: Granted, state: Json) -> Outcome:
+    outcome = Outcome()
+    complete = sorted(state["parts"]) == state["expected"]
+    if complete and sorted(state["lists"]) == state["registries"]:
+        outcome, state = _open_gate(body, granted, state)
+    outcome.put.append(("project", granted.application, state))
+    return outcome
+
+
+def _open_gate(body: Body, granted: Granted, state: Json) -> tuple[Outcome, Json]:
+    from sekisho.body.flows.extract import plan_of
+
+    classes = tuple(sorted({about["data_class"] for about in state["parts"].values()}))
+    plan = plan_of(body, granted, body.id, classes)
+    result = gate(
+        [_part(body, granted.application, about) for about in state["parts"].values()],
+        plan,
+        [_opt_outs(body, granted.application, registry) for registry in state["registries"]],
+        _rule(body, granted),
+    )
+    digests = write_tables(result.tables, folder(body, granted.application) / "data")
+    receipt = _receipt(body, granted, state, result, digests, plan.request_hash)
+    token = jws.sign(receipt, body.keys.signing, body.id, RECEIPT)
+    outcome = Outcome()
+    outcome.documents.append((f"receipts/extract-{granted.application}.jws", token))
+    for incident in result.incidents:
+        outcome.fact(
+            "gate.incident",
+            permit=granted.id,
+            application=granted.application,
+            holder=incident.holder,
+            rows={incident.data_class: incident.rows},
+            persons=incident.persons,
+        )
+    outcome.fact(
+        "extract.made",
+        permit=granted.id,
+        application=granted.application,
+        plan=plan.request_hash,
+        holders=sorted({about["holder"] for about in state["parts"].values()}),
+        rows=dict(result.counts.rows),
+        persons=result.counts.included,
+        digests=digests,
+        receipt=digest(token.encode()),
+    )
+    for job, kept in body.store.find("job", f"{granted.application}:"):
+        if kept["state"] == "waiting":
+            outcome.send.append(Outgoing(body.id, "analysis/run", orjson.dumps({"job": job})))
+    made = {**state, "state": "ready", "counts": receipt["counts"], "digests": digests}
+    return outcome, {**made, "incidents": receipt["incidents"]}
+
+
+def _part(body: Body, application: str, about: Json) -> Part:
+    name = f"{about['holder']}.{about['data_class']}.part"
+    read = container.unpack((folder(body, application) / "incoming" / name).read_bytes())
+    persons = read.pop("persons")
+    pairs = zip(persons["tag"].to_pylist(), persons["pseudonym"].to_pylist(), strict=True)
+    return Part(about["holder"], about["data_class"], read, dict(pairs))
+
+
+def _opt_outs(body: Body, application: str, registry: str) -> OptOuts[Choice]:
+    file = folder(body, application) / "incoming" / f"{registry}.list"
+    choices: dict[str, list[str]] = json.loads(file.read_bytes())
+    return OptOuts(
+        registry,
+        {
+            bytes.fromhex(pseudonym): [(registry, Scope.parse(text)) for text in scopes]
+            for pseudonym, scopes in choices.items()
+        },
+    )
+
+
+class _rule:
+    """The gate's own reading of the rule: a list binds the holders that its registry serves."""
+
+    def __init__(self, body: Body, granted: Granted) -> None:
+        self.framework = body.framework
+        self.environment = BodyId(granted.environment)
+
+    def __call__(
+        self, choices: Collection[Choice], data_class: str, holder: str, purpose: str
+    ) -> bool:
+        binding = registries_for(self.framework, BodyId(holder))
+        route = extract_route(
+            self.framework,
+            BodyId(holder),
+            data_class,  # type: ignore[arg-type]  # a class of the permit
+            self.environment,
+        )
+        scopes = [scope for registry, scope in choices if registry in binding]
+        return drops(scopes, data_class, set(route.hops), purpose)
+
+
+def _receipt(
+    body: Body,
+    granted: Granted,
+    state: Json,
+    result: GateResult,
+    digests: Mapping[str, str],
+    plan: str,
+) -> Json:
+    return {
+        "application": granted.application,
+        "permit": granted.digest,
+        "environment": body.id,
+        "made_on": body.today().isoformat(),
+        "plan": plan,
+        "lists": state["lists"],
+        "parts": {
+            name: {key: about[key] for key in ("plan", "snapshot", "lists", "rows", "persons")}
+            | {"dropped": about["dropped"]}
+            for name, about in sorted(state["parts"].items())
+        },
+        "counts": result.counts.to_dict(),
+        "incidents": [
+            {
+                "holder": incident.holder,
+                "data_class": incident.data_class,
+                "rows": incident.rows,
+                "persons": incident.persons,
+            }
+            for incident in result.incidents
+        ],
+        "tables": dict(sorted(digests.items())),
+    }
+
+
+def holder_refused(body: Body, message: Incoming) -> Outcome:
+    """A holder made no extract: the project stays closed and says why."""
+    problem: Json = orjson.loads(message.read())
+    application = problem["application"]
+    kept = body.store.get("project", application) or {"state": "waiting"}
+    refused = {**kept, "state": "refused", "problem": problem | {"holder": message.sender}}
+    return Outcome(put=[("project", application, refused)])
+
+
+def status(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Tell a member of the team how the project stands."""
+    kept = body.store.get("project", params.get("application", ""))
+    if kept is None:
+        return {"state": "unknown"}
+    granted = granted_permit(body, kept["permit"])
+    require_team(granted, sender)
+    told = ("state", "expected", "parts", "counts", "problem")
+    return {key: kept[key] for key in told if key in kept}
+
+
+def require_team(granted: Granted, sender: str) -> None:
+    """Refuse who is not of the permit's team."""
+    if sender not in granted.permit.team:
+        raise Refusal(
+            "project.not-team",
+            "Only the permit's team may do this.",
+            rule="a permit names the people who handle the data",
+            next_step="ask for a change of the permit's people",
+        )

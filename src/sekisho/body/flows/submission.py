@@ -1,0 +1,176 @@
+"""A submission from the provider's door to the collector's lake, and the receipt back."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sekisho.body.context import Body
+from sekisho.body.flows import transfer
+from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.atomicfile import write_atomically
+from sekisho.common.errors import Refusal
+from sekisho.data import collection
+from sekisho.data.lake import Lake, Snapshot, Versions, hold
+from sekisho.exchange import jws, parcel
+from sekisho.exchange import tables as container
+from sekisho.exchange.transfer import REASON
+
+RECEIPT = "sekisho-landing-receipt"
+MANIFEST = "manifest"
+
+
+def receive(body: Body, message: Incoming) -> Outcome:
+    """Take a submission at this door: keep our part, pass on the others', sealed as they are."""
+    header, blobs = parcel.unpack(message.read())
+    outcome = Outcome()
+    for token, sealed in zip(header["reasons"], blobs, strict=True):
+        signed = jws.verify(token, body.directory.resolve, REASON)
+        if signed.signer != message.sender:
+            raise Refusal("submission.not-yours", "The submission is signed by another provider.")
+        receiver = signed.payload["receiver"]
+        if receiver == body.id:
+            outcome.add(transfer.keep_payload(body, token, sealed))
+            continue
+        passed_on = parcel.pack({"reason": token}, [sealed])
+        outcome.send.append(
+            Outgoing(receiver, "collection/payload", passed_on, content_type=parcel.MEDIA_TYPE)
+        )
+    outcome.put.append(("door", header["submission"], {"bodies": header["bodies"]}))
+    outcome.fact(
+        "submission.received",
+        submission=header["submission"],
+        provider=message.sender,
+        bytes=sum(len(blob) for blob in blobs),
+    )
+    return outcome
+
+
+def land(body: Body, arrived: transfer.Arrived) -> Outcome:
+    """Check, quarantine, land; make a snapshot; sign the receipt."""
+    manifest = orjson.loads(arrived.tables[MANIFEST]["json"][0].as_py())
+    submission: str = manifest["submission"]
+    tables = {name: rows for name, rows in arrived.tables.items() if name != MANIFEST}
+    lake = Lake(body.folders.lake)
+    batch = 1 + sum(1 for _ in body.store.find("submission"))
+    previous = snapshot(body)
+    landed = collection.check(
+        tables,
+        collection.load_rules(body.rules / "collection.toml"),
+        day=body.today(),
+        tags=frozenset(arrived.pseudonyms),
+    )
+    balance = collection.balance(collection.read_declared(manifest["declared"]), landed)
+    wrapped = {tag: body.keys.wrap(element) for tag, element in arrived.pseudonyms.items()}
+    keys = lake.keys_for(sorted(set(wrapped.values())), body.random)
+    persons: dict[str, str] = {tag: keys[one] for tag, one in wrapped.items()}
+    held = {
+        name: hold(name, rows, persons, provider=arrived.sender, batch=batch)
+        for name, rows in landed.tables.items()
+    }
+    known = {name: _own(lake.known_sources(previous, name), arrived.sender) for name in held}
+    replaced = collection.supersede(landed.tables, known)
+    versions = lake.land(batch, submission, held)
+    made = Snapshot(1 + previous.number, versions)
+    if landed.quarantined:
+        _quarantine(body, submission, landed.quarantined, persons)
+    payload = {
+        "submission": submission,
+        "body": body.id,
+        "format": manifest["format"],
+        **collection.receipt_payload(
+            landed, balance, provider=arrived.sender, file_digests=manifest["files"]
+        ),
+    }
+    outcome = _receipt(body, arrived.sender, manifest, payload)
+    outcome.put.append(("snapshot", "head", made.to_dict()))
+    outcome.fact(
+        "snapshot.made",
+        snapshot=made.number,
+        tables=dict(versions.tables),
+        hidden=[str(number) for number in versions.hidden],
+        submission=submission,
+    )
+    outcome.fact(
+        "submission.landed",
+        submission=submission,
+        provider=arrived.sender,
+        format=manifest["format"],
+        **_per_type(balance),
+        persons=len(persons),
+        digest=payload["content"],
+        reasons=dict(Counter(one["code"] for one in manifest["refusals"])),
+        snapshot=made.number,
+    )
+    if replaced.records:
+        outcome.put.append(("replaced", submission, {"records": replaced.records}))
+    return outcome
+
+
+def _own(sources: pa.Table, provider: str) -> pa.Table:
+    return sources.filter(pc.equal(sources["provider"], provider))
+
+
+def _per_type(balance: collection.Balance) -> dict[str, dict[str, int]]:
+    """Return landed, quarantined … → record type → records, as the ledger keeps them."""
+    columns = ("sent", "landed", "quarantined", "refused", "superseded", "set_aside")
+    counted: dict[str, Counter[str]] = {column: Counter() for column in columns}
+    for line in balance.lines:
+        for column in columns:
+            counted[column][line.record_type] += getattr(line, column)
+    return {column: {t: n for t, n in of.items() if n} for column, of in counted.items()}
+
+
+def _quarantine(
+    body: Body, submission: str, tables: dict[str, pa.Table], persons: Mapping[str, str]
+) -> None:
+    """Keep what broke a rule apart from the lake, under the persons' keys where there are any."""
+    held = {
+        name: rows.set_column(
+            rows.column_names.index("tag"),
+            "person_key",
+            pa.array([persons.get(tag) for tag in rows["tag"].to_pylist()], pa.string()),
+        )
+        for name, rows in tables.items()
+    }
+    write_atomically(body.folders.data / "quarantine" / submission, container.pack(held))
+
+
+def _receipt(body: Body, provider: str, manifest: Json, payload: Json) -> Outcome:
+    submission = manifest["submission"]
+    token = jws.sign(payload, body.keys.signing, body.id, RECEIPT)
+    outcome = Outcome()
+    outcome.documents.append((f"receipts/{submission}.jws", token))
+    kept = {"provider": provider, "payload": payload, "refusals": manifest["refusals"]}
+    outcome.put.append(("submission", submission, kept))
+    back = orjson.dumps({"submission": submission, "receipt": token})
+    outcome.send.append(Outgoing(manifest["door"], "collection/receipt", back))
+    return outcome
+
+
+def keep_receipt(body: Body, message: Incoming) -> Outcome:
+    """Keep another body's receipt for the provider who asks at this door."""
+    answer = orjson.loads(message.read())
+    key = f"{answer['submission']}:{message.sender}"
+    return Outcome(put=[("receipt", key, {"receipt": answer["receipt"]})])
+
+
+def receipts(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Give a provider the receipts of its submission, one from each body that it was meant for."""
+    wanted = params.get("submission", "")
+    found = []
+    for _, kept in body.store.find("receipt", f"{wanted}:"):
+        signed = jws.verify(kept["receipt"], body.directory.resolve, RECEIPT)
+        if signed.payload["provider"] == sender:
+            found.append(kept["receipt"])
+    return {"receipts": found}
+
+
+def snapshot(body: Body) -> Snapshot:
+    """Return the newest snapshot of this body's lake; before anything landed, an empty one."""
+    kept = body.store.get("snapshot", "head")
+    return Snapshot(0, Versions({}, ())) if kept is None else Snapshot.from_dict(kept)

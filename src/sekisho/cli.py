@@ -1,0 +1,20 @@
+"""The command line: data on stdout, progress and errors on stderr, a code per error class."""
+
+from __future__ import annotations
+
+import sys
+
+from sekisho.common.errors import SekishoError
+
+
+def main() -> None:
+    """Run `sekisho`."""
+    from sekisho.commands import app
+
+    try:
+        app()
+    except SekishoError as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None

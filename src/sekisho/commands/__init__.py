@@ -1,0 +1,21 @@
+"""The commands of `sekisho`, one module a family: read arguments, call a room, print."""
+
+from __future__ import annotations
+
+import typer
+
+from sekisho.commands import bodies, frameworks, rehearse, verify
+
+app = typer.Typer(
+    name="sekisho",
+    help="A working system for the secondary use of health data: who does what is a file.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.add_typer(frameworks.app, name="frameworks")
+app.command("run")(rehearse.run)
+app.command("compare")(rehearse.compare)
+app.command("verify")(verify.verify)
+app.command("up")(bodies.up)
+app.command("serve")(bodies.serve)

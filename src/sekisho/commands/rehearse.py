@@ -1,0 +1,155 @@
+"""`sekisho run` and `sekisho compare`: rehearsals of scenarios against running bodies."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sekisho.commands.output import OUT, progress, root, show_json, show_table
+from sekisho.rehearsal.run import run as rehearse
+from sekisho.rehearsal.scenario import Scenario, read_scenario
+
+File = Annotated[Path, typer.Argument(help="the scenario, a TOML file")]
+Out = Annotated[Path, typer.Option(help="a new folder for everything that comes of it")]
+Json = Annotated[bool, typer.Option("--json", help="print the report as JSON")]
+Persons = Annotated[int | None, typer.Option(help="another number of people")]
+
+
+def run(
+    scenario: File,
+    out: Out,
+    framework: Annotated[
+        str | None, typer.Option(help="a framework's id or file, instead of the scenario's")
+    ] = None,
+    persons: Persons = None,
+    json: Json = False,
+) -> None:
+    """Rehearse a scenario end to end against real running bodies."""
+    chosen = _scenario(scenario, framework, persons)
+    with progress(f"{scenario.name} · {chosen.framework}") as tell:
+        report = rehearse(chosen, out, root=root(), progress=tell)
+    if json:
+        show_json(report)
+    else:
+        show_report(report, out)
+    if report["failed"]:
+        print(f"{len(report['failed'])} messages could not be handled", file=sys.stderr)
+        raise typer.Exit(5)
+
+
+def compare(
+    scenario: File,
+    out: Out,
+    persons: Persons = None,
+    json: Json = False,
+) -> None:
+    """Run one scenario through all frameworks and lay them side by side, without a judgement."""
+    from sekisho.comparison import compare as lay_side_by_side
+
+    chosen = read_scenario(scenario)
+    if persons is not None:
+        chosen = chosen.with_population(persons)
+    with progress("compare") as tell:
+        result = lay_side_by_side(chosen, out, root=root(), progress=tell)
+    if json:
+        show_json(result.as_json())
+    else:
+        for line in result.lines():
+            OUT.print(line)
+
+
+def _scenario(file: Path, framework: str | None, persons: int | None) -> Scenario:
+    scenario = read_scenario(file)
+    if framework is not None:
+        scenario = scenario.with_framework(framework)
+    return scenario if persons is None else scenario.with_population(persons)
+
+
+def show_report(report: dict[str, Any], out: Path) -> None:
+    """Print what happened as tables."""
+    title = report["title"]
+    OUT.print(f"\n[bold]{title['ja']} / {title['en']}[/bold]  →  {out}\n")
+    show_table("Bodies and what they did", _BODIES, _body_rows(report))
+    show_table("Submissions", _SUBMISSIONS, _submission_rows(report))
+    show_table("Projects", _PROJECTS, _project_rows(report))
+    show_table("Figures", ("figure", "value"), _measure_rows(report))
+    for application, names in report["released"].items():
+        OUT.print(f"released for {application}: {', '.join(names) or 'nothing'}")
+    for note in report["notes"]:
+        OUT.print(f"note: {note}")
+    OUT.print("seconds: " + ", ".join(f"{k} {v}" for k, v in report["seconds"].items()))
+
+
+_BODIES = ("body", "functions and roles", "rows held", "messages out", "bytes out", "ledger")
+_SUBMISSIONS = ("provider", "format", "doors", "records read", "withheld", "findings")
+_PROJECTS = (
+    "project",
+    "state",
+    "environment",
+    "received",
+    "opted out",
+    "outside cohort",
+    "included",
+    "at several holders",
+    "rows",
+)
+
+
+def _body_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for body in report["bodies"]:
+        name = body["body"]
+        traffic = report["traffic"][name]["out"]
+        held = sum(one["rows"] for one in report["held"].get(name, []))
+        does = ", ".join((*body["functions"], *body["roles"]))
+        ledger = report["ledgers"][name]["size"]
+        rows.append((name, does, held, traffic["messages"], traffic["bytes"], ledger))
+    return rows
+
+
+def _submission_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
+    return [
+        (
+            one["provider"],
+            one["format"],
+            ", ".join(one.get("doors", [])) or one.get("error", ""),
+            sum(one.get("read", {}).values()),
+            ", ".join(f"{k} {v}" for k, v in one.get("withheld", {}).items()) or "–",
+            one.get("findings", "–"),
+        )
+        for one in report["submissions"]
+    ]
+
+
+def _project_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
+    rows: list[tuple[object, ...]] = []
+    for name, project in report["projects"].items():
+        counts = project.get("counts", {})
+        rows.append(
+            (
+                name,
+                project["state"],
+                project["environment"],
+                *(
+                    counts.get(key, "–")
+                    for key in ("received", "opted_out", "outside_cohort", "included", "linked")
+                ),
+                ", ".join(f"{k} {v}" for k, v in counts.get("rows", {}).items()),
+            )
+        )
+    return rows
+
+
+def _measure_rows(report: dict[str, Any]) -> list[tuple[object, object]]:
+    return [(name, _spelled(value)) for name, value in report["measures"].items()]
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
+    if isinstance(value, list):
+        return ", ".join(map(str, value)) or "–"
+    return str(value)

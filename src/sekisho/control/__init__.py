@@ -1,0 +1,1 @@
+"""The control wing: it decides, and never holds patient-level data."""

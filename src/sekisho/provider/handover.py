@@ -1,0 +1,175 @@
+"""Handing a prepared submission over: one message at each door, one to the first converter.
+
+What leaves is sealed to the body that must have it; the door behind which several bodies stand
+passes on what it cannot read. Handing the same files over again gives the first receipts.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+import pyarrow as pa
+
+from sekisho.common.canonical import canonical_json
+from sekisho.common.errors import PeerError
+from sekisho.common.ids import IDENTITY, body_domain
+from sekisho.common.randomness import RandomBytes
+from sekisho.exchange import parcel
+from sekisho.exchange.client import Client
+from sekisho.exchange.directory import Directory
+from sekisho.exchange.keys import SigningKey
+from sekisho.exchange.transfer import Reason, Transfer, batch_parcel, encrypt_persons, make_transfer
+from sekisho.framework import SubmissionRoute
+from sekisho.provider.submission import Part, Prepared
+from sekisho.pseudonym.group import Element
+from sekisho.pseudonym.identifiers import element_of
+
+VALID_DAYS = 7
+MANIFEST = "manifest"
+
+
+@dataclass(frozen=True)
+class Sender:
+    """A provider as the exchange knows it."""
+
+    code: str
+    key: SigningKey
+    provider_key: bytes
+    client: Client
+    directory: Directory
+    converter: str
+    global_key: Element
+    random: RandomBytes
+    today: date
+    epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What one door was given: its submission's id, whether it was new, messages and bytes sent."""
+
+    door: str
+    submission: str
+    bodies: tuple[str, ...]
+    new: bool
+    messages: int
+    bytes: int
+
+
+def hand_over(
+    sender: Sender, prepared: Prepared, format_id: str, routes: Sequence[SubmissionRoute]
+) -> tuple[Handed, ...]:
+    """Hand ``prepared`` over at every door of ``routes`` that does not have it already."""
+    return tuple(_at_door(sender, prepared, format_id, route) for route in routes)
+
+
+def submission_id(sender: Sender, prepared: Prepared, format_id: str, door: str) -> str:
+    """Return the id that the same files always have at the same door."""
+    files = sorted(prepared.file_digests.values())
+    message = canonical_json([sender.code, format_id, door, files])
+    return hmac.digest(sender.provider_key, message, "sha256").hex()[:32]
+
+
+def receipts(sender: Sender, door: str, submission: str) -> list[str]:
+    """Return the signed receipts that the door has for a submission, one from each body."""
+    peer = sender.directory.find(door)
+    path = f"/exchange/collection/receipts?submission={submission}"
+    answer = sender.client.get(peer, path).json()
+    return [str(token) for token in answer["receipts"]]
+
+
+def wait_for_receipts(
+    sender: Sender, handed: Handed, *, seconds: float, pause: Callable[[float], None] = time.sleep
+) -> list[str]:
+    """Return the receipts of all bodies of a submission, waiting up to ``seconds`` for them."""
+    waited = 0.0
+    while True:
+        found = receipts(sender, handed.door, handed.submission)
+        if len(found) >= len(handed.bodies):
+            return found
+        if waited >= seconds:
+            raise PeerError(
+                "submission.no-receipt",
+                f"{len(handed.bodies) - len(found)} bodies have not confirmed the submission yet.",
+                next_step="ask again later: the submission is kept and is not lost",
+            )
+        pause(0.5)
+        waited += 0.5
+
+
+def _at_door(sender: Sender, prepared: Prepared, format_id: str, route: SubmissionRoute) -> Handed:
+    submission = submission_id(sender, prepared, format_id, route.door)
+    parts = [prepared.parts[body] for body, _ in route.parts if _has_something(prepared, body)]
+    bodies = tuple(str(part.body) for part in parts)
+    if not parts or len(receipts(sender, route.door, submission)) >= len(bodies):
+        return Handed(route.door, submission, bodies, False, 0, 0)
+    made = [_transfer(sender, part, format_id, submission, route.door) for part in parts]
+    door = parcel.pack(
+        {"submission": submission, "bodies": list(bodies), "reasons": [t.token for t in made]},
+        [transfer.sealed for transfer in made],
+    )
+    batches = batch_parcel([(transfer.token, transfer.batch) for transfer in made])
+    _post(sender, route.door, "collection/submission", door)
+    _post(sender, sender.converter, "conversion/batch", batches)
+    return Handed(route.door, submission, bodies, True, 2, len(door) + len(batches))
+
+
+def _has_something(prepared: Prepared, body: str) -> bool:
+    return any(str(part) == body and prepared.parts[part].identities for part in prepared.parts)
+
+
+def _transfer(sender: Sender, part: Part, format_id: str, submission: str, door: str) -> Transfer:
+    reason = Reason(
+        id=f"{submission}:{part.body}",
+        kind="submission",
+        from_domain=IDENTITY,
+        to_domain=body_domain(part.body),
+        receiver=part.body,
+        room="collection",
+        max_rows=len(part.identities),
+        expires=(sender.today + timedelta(days=VALID_DAYS)).isoformat(),
+        epoch=sender.epoch,
+    )
+    persons = [(tag, element_of(key)) for tag, key in part.identities]
+    manifest = canonical_json(_manifest(part, format_id, submission, door)).decode()
+    return make_transfer(
+        reason,
+        signer=sender.code,
+        key=sender.key,
+        persons=encrypt_persons(persons, sender.global_key, sender.random),
+        payload={**part.tables, MANIFEST: pa.table({"json": [manifest]})},
+        recipient=sender.directory.find(part.body).seal_recipient or "",
+        global_key=sender.global_key,
+    )
+
+
+def _manifest(part: Part, format_id: str, submission: str, door: str) -> dict[str, Any]:
+    return {
+        "submission": submission,
+        "door": door,
+        "format": format_id,
+        "declared": part.declared(),
+        "refusals": [
+            {
+                "file": r.file,
+                "line": r.line,
+                "code": r.code,
+                "record_type": r.record_type,
+                "count": r.count,
+                "rule": r.rule,
+            }
+            for r in part.refusals
+        ],
+        "files": list(part.file_digests),
+    }
+
+
+def _post(sender: Sender, to: str, path: str, body: bytes) -> None:
+    sender.client.post(
+        sender.directory.find(to), f"/exchange/{path}", body, content_type=parcel.MEDIA_TYPE
+    )

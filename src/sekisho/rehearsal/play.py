@@ -1,0 +1,359 @@
+"""Plays a scenario day by day: submissions, choices, applications, votes, jobs, releases."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sekisho.common.atomicfile import write_atomically
+from sekisho.common.canonical import canonical_json, digest_of
+from sekisho.common.errors import SekishoError
+from sekisho.common.ids import BodyId
+from sekisho.common.randomness import seeded, system_random
+from sekisho.common.secretfile import read_secret, write_secret
+from sekisho.control.optout import Scope
+from sekisho.data.analysis.study import pack
+from sekisho.exchange import parcel, seal
+from sekisho.exchange.keys import SigningKey
+from sekisho.framework import (
+    CLASSES,
+    DataKinds,
+    Framework,
+    desks,
+    lanes,
+    Recipient,
+    recipients,
+    submission_routes,
+    windows,
+)
+from sekisho.provider import Prepared, Withheld, prepare
+from sekisho.provider.handover import Handed, Sender, hand_over
+from sekisho.pseudonym.group import Element
+from sekisho.rehearsal import cast
+from sekisho.rehearsal.scenario import Application, Job, OptOut, Scenario, Submission
+from sekisho.rehearsal.stage import Stage
+
+VOTE_DAYS = 20
+"""Days after an application on which its lanes vote (design section 6)."""
+
+
+@dataclass
+class Record:
+    """What the observer writes down while a scenario is played."""
+
+    submissions: list[dict[str, Any]] = field(default_factory=list)
+    choices: list[dict[str, Any]] = field(default_factory=list)
+    applications: list[dict[str, Any]] = field(default_factory=list)
+    jobs: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    released: dict[str, list[str]] = field(default_factory=dict)
+
+
+@dataclass
+class Play:
+    """One scenario in one framework on running bodies."""
+
+    scenario: Scenario
+    framework: Framework
+    kinds: DataKinds
+    stage: Stage
+    folder: Path
+    record: Record = field(default_factory=Record)
+
+    def days(self) -> list[int]:
+        """Return the days on which something happens, in order."""
+        found = {0}
+        found |= {one.day for one in self.scenario.submission}
+        found |= {choice.day for choice in self.scenario.opt_out}
+        for asked in self.scenario.application:
+            found |= {asked.day, asked.day + VOTE_DAYS}
+        found |= {job.day for job in self.scenario.job}
+        return sorted(found)
+
+    def run(self) -> Iterator[str]:
+        """Play day after day; yield what is being done, for a progress bar."""
+        for day in self.days():
+            yield f"day {day}"
+            self.stage.set_day(self.day_of(day))
+            for sent in [one for one in self.scenario.submission if one.day == day]:
+                yield f"day {day}: submission of {sent.provider} ({sent.format})"
+                self.submit(sent)
+            self.stage.settle()
+            for choice in [one for one in self.scenario.opt_out if one.day == day]:
+                self.choose(choice)
+            self.stage.settle()
+            for asked in [one for one in self.scenario.application if one.day == day]:
+                yield f"day {day}: application {asked.id}"
+                self.apply(asked)
+            for asked in [one for one in self.scenario.application if one.day + VOTE_DAYS == day]:
+                yield f"day {day}: lanes decide on {asked.id}; extract"
+                self.decide(asked)
+            for job in [one for one in self.scenario.job if one.day == day]:
+                yield f"day {day}: study for {job.application}"
+                self.run_job(job)
+        yield "released files"
+        self.fetch_released()
+
+    def day_of(self, day: int) -> date:
+        return self.scenario.start + timedelta(days=day)
+
+    # Submission
+
+    def submit(self, sent: Submission) -> None:
+        """Prepare a provider's files and hand them over at the doors that the framework names."""
+        provider = self.scenario.provider_of(sent.provider)
+        targets: dict[str, Recipient] = {c: recipients(self.framework, c, provider.operator) for c in CLASSES}
+        to = {
+            c: one.body if one.body is not None else Withheld(one.cause or "")
+            for c, one in targets.items()
+        }
+        sender = self._sender(sent.provider, self.day_of(sent.day))
+        try:
+            prepared = prepare(
+                sent.files, sent.format, self._classify, sender.provider_key, to, system_random
+            )
+        except SekishoError as error:
+            self.record.submissions.append(
+                {"provider": sent.provider, "format": sent.format, "error": error.code}
+            )
+            return
+        present = self._classes(prepared)
+        routes = submission_routes(self.framework, present, provider.operator)
+        handed = hand_over(sender, prepared, sent.format, routes)
+        self.record.submissions.append(self._submission(sent, prepared, handed))
+        home = self.folder / "providers" / sent.provider
+        findings = [
+            {
+                "file": one.file,
+                "line": one.line,
+                "code": one.code,
+                "record_type": one.record_type,
+                "count": one.count,
+                "ja": one.message("ja"),
+                "en": one.message("en"),
+            }
+            for one in prepared.findings
+        ]
+        write_atomically(home / f"findings-{sent.format}.json", orjson.dumps(findings))
+
+    def _classify(self, format_id: str, record: str) -> tuple[tuple[str, str], ...]:
+        kind = self.kinds.kind_of(format_id, record)
+        return () if kind is None else tuple((kind.id, c) for c in kind.classes)
+
+    @staticmethod
+    def _classes(prepared: Prepared) -> list[Any]:
+        found = {line.data_class for line in prepared.balance if line.sent and line.data_class}
+        return [c for c in CLASSES if c in found]
+
+    def _sender(self, code: str, today: date) -> Sender:
+        keys = self.folder / "providers" / code / "keys"
+        if not (keys / "records").exists():
+            draw = seeded(self.scenario.seed, "provider-records", code)
+            write_secret(keys / "records", draw(32))
+        home = self.folder / "bodies" / self.framework.with_role("converter")[0]
+        return Sender(
+            code=code,
+            key=SigningKey.read(keys / "signing"),
+            provider_key=read_secret(keys / "records"),
+            client=self.stage.client(code),
+            directory=self.stage.deployment.directory,
+            converter=self.framework.with_role("converter")[0],
+            global_key=Element(read_secret(home / "keys" / "global")),
+            random=system_random,
+            today=today,
+        )
+
+    def _submission(
+        self, sent: Submission, prepared: Prepared, handed: tuple[Handed, ...]
+    ) -> dict[str, Any]:
+        withheld: dict[str, int] = {}
+        for line in prepared.balance:
+            if line.withheld and line.cause:
+                withheld[line.cause] = withheld.get(line.cause, 0) + line.withheld
+        return {
+            "provider": sent.provider,
+            "format": sent.format,
+            "day": sent.day,
+            "doors": [one.door for one in handed],
+            "bodies": sorted({body for one in handed for body in one.bodies}),
+            "submissions": sum(1 for one in handed if one.new),
+            "messages": sum(one.messages for one in handed),
+            "bytes": sum(one.bytes for one in handed),
+            "read": prepared.read,
+            "withheld": withheld,
+            "findings": len(prepared.findings),
+        }
+
+    # Opt-out
+
+    def choose(self, choice: OptOut) -> None:
+        """State a choice at a desk; the form that names the person is sealed to the history."""
+        scope = Scope.parse(choice.scope)
+        if scope.kind == "operator" and scope.value not in self.framework.function_bodies:
+            self.record.notes.append(f"scope {choice.scope}: no such body in this framework")
+            return
+        desk = desks(self.framework)[0]
+        history = self.stage.deployment.directory.find(self.framework.with_role("history")[0])
+        spec = self.scenario.spec_of(choice.person)
+        form = seal.seal(canonical_json(_plain(spec)), history.seal_recipient or "")
+        self.stage.tell(
+            cast.DESK,
+            desk,
+            "opt_out/choice",
+            {"scope": choice.scope, "revoke": choice.revoke, "form": form.hex()},
+        )
+        self.record.choices.append({"desk": desk, "scope": choice.scope, "day": choice.day})
+
+    # Review
+
+    def apply(self, asked: Application) -> None:
+        """Hand the application in at every window that the framework opens for it."""
+        account = cast.applicant_of(asked.id)
+        payload = {
+            "id": asked.id,
+            "applicant": asked.applicant,
+            "team": [account],
+            "purpose": asked.purpose,
+            "tables": list(asked.tables),
+            "submitted_on": self.day_of(asked.day).isoformat(),
+            "columns": [
+                {"table": table, "columns": list(columns)}
+                for table, columns in asked.columns.items()
+            ],
+            "cohort": _cohort(asked),
+            "linkage": asked.linkage,
+            "form": asked.form,
+        }
+        classes = self.kinds.classes_of_tables(asked.tables)
+        opened = windows(self.framework, classes)
+        for window in opened:
+            self.stage.tell(account, window.body, "review/application", payload)
+        self.record.applications.append(
+            {
+                "application": asked.id,
+                "windows": [window.body for window in opened],
+                "lanes": [lane.body for lane in lanes(self.framework, classes)],
+            }
+        )
+        self.stage.settle()
+        for lane in lanes(self.framework, classes):
+            complete = {"command": "check_completeness", "by": cast.handler(lane.body)}
+            self._command(lane.body, asked.id, complete)
+        self.stage.settle()
+
+    def decide(self, asked: Application) -> None:
+        """Call the ballot in every lane, vote as the scenario says, count and seal."""
+        classes = self.kinds.classes_of_tables(asked.tables)
+        for lane in lanes(self.framework, classes):
+            self._ballot(asked, lane.body)
+        self.stage.settle()
+
+    def _ballot(self, asked: Application, body: str) -> None:
+        boss = cast.chair(body)
+        found = self.stage.ask(boss, body, "review/cases")["cases"]
+        mine = [case for case in found if case["application"]["id"] == asked.id]
+        if not mine or mine[0]["stage"] != "conflict_check":
+            return
+        paper = digest_of(mine[0]["application"])
+        motion = {"classes": sorted(mine[0]["classes"])}
+        self._command(
+            body,
+            asked.id,
+            {"command": "call_ballot", "by": boss, "motion": motion, "papers": [paper]},
+        )
+        opinion = {"approve": "yes", "reject": "no", "abstain": "abstain"}[asked.vote_at(body)]
+        for member in cast.members(body):
+            vote: dict[str, Any] = {"command": "cast_vote", "by": member, "data": opinion}
+            if asked.linkage:
+                vote["linkage"] = opinion
+            if opinion == "no":
+                vote["reason"] = "The scenario says so."
+            self._command(body, asked.id, vote)
+        self._command(body, asked.id, {"command": "close_ballot", "by": boss})
+        self.stage.settle()
+        self._command(body, asked.id, {"command": "seal_decision", "by": boss})
+
+    def _command(self, body: str, application: str, command: dict[str, Any]) -> None:
+        message = {"application": application, "command": command}
+        self.stage.tell(command["by"], body, "review/command", message)
+        self.stage.settle()
+
+    # Analysis
+
+    def run_job(self, job: Job) -> None:
+        """Send the study to the project's environment; two checkers look at what may leave."""
+        account = cast.applicant_of(job.application)
+        place = self._environment(job.application)
+        if place is None:
+            self.record.notes.append(f"{job.application}: no environment, so the study did not run")
+            return
+        package = pack(job.study)
+        message = parcel.pack({"application": job.application}, [package])
+        self.stage.tell(account, place, "analysis/job", message, content_type=parcel.MEDIA_TYPE)
+        self.stage.settle()
+        for checker in cast.checkers(place):
+            waiting = self.stage.ask(checker, place, "analysis/requests")["requests"]
+            for request in waiting:
+                seen = {file["name"]: file["sha256"] for file in request["files"]}
+                verdict = {"release": request["release"], "approve": True, "digests": seen}
+                self.stage.tell(checker, place, "analysis/review", verdict)
+            self.stage.settle()
+        self.record.jobs.append(
+            {"application": job.application, "day": job.day, "environment": place}
+        )
+
+    def _environment(self, application: str) -> str | None:
+        account = cast.applicant_of(application)
+        for body in self.framework.function_bodies:
+            try:
+                told = self.stage.ask(account, body, f"analysis/project?application={application}")
+            except SekishoError:
+                continue
+            if told["state"] == "ready":
+                return body
+        return None
+
+    def fetch_released(self) -> None:
+        """Take what was released, as the team does."""
+        for asked in self.scenario.application:
+            place = self._environment(asked.id)
+            if place is None:
+                continue
+            account = cast.applicant_of(asked.id)
+            told = self.stage.ask(account, place, f"analysis/released?application={asked.id}")
+            names = []
+            for name, content in told["files"].items():
+                leaf = name.rpartition("/")[2]
+                target = self.folder / "released" / asked.id / leaf
+                write_atomically(target, base64.b64decode(content))
+                names.append(leaf)
+            self.record.released[asked.id] = sorted(names)
+            self._copy_project(asked.id, BodyId(place))
+
+    def _copy_project(self, application: str, place: BodyId) -> None:
+        source = self.folder / "bodies" / place / "data" / "projects" / application / "data"
+        for file in sorted(source.glob("*.parquet")):
+            target = self.folder / "projects" / application / "data" / file.name
+            write_atomically(target, file.read_bytes())
+
+
+def _cohort(asked: Application) -> dict[str, Any]:
+    cohort = asked.cohort
+    said: dict[str, Any] = {"codes": list(cohort.codes)}
+    for name, value in (("from", cohort.from_), ("to", cohort.to)):
+        if value is not None:
+            said[name] = value.isoformat()
+    for name, age in (("min_age", cohort.min_age), ("max_age", cohort.max_age)):
+        if age is not None:
+            said[name] = age
+    return said
+
+
+def _plain(spec: dict[str, Any]) -> dict[str, Any]:
+    return {k: v.isoformat() if isinstance(v, date) else v for k, v in spec.items()}

@@ -1,0 +1,229 @@
+"""Verifies what a run left behind, from the files alone: ledgers, documents, tables, releases.
+
+Whoever has the directory's public keys can do this. Every byte of a ledger, a receipt, a permit or a
+released file counts; what a signed document says by hash must be there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sekisho.body.config import read_config
+from sekisho.body.flows import job, lists, optout, permits, project, review, submission
+from sekisho.body.setup import GLOBAL_KEY
+from sekisho.common.canonical import digest, file_digest
+from sekisho.common.errors import SekishoError, UserError
+from sekisho.control.ledger import TileLog, verify_ledger
+from sekisho.exchange import jws
+from sekisho.exchange.directory import Directory
+
+Json = dict[str, Any]
+KINDS: tuple[tuple[str, str], ...] = (
+    ("receipts/extract-", project.RECEIPT),
+    ("receipts/release-", job.RECEIPT),
+    ("receipts/", submission.RECEIPT),
+    ("choices/", optout.RECEIPT),
+    ("lists/", lists.LIST),
+    ("decisions/", review.DECISION),
+)
+"""What a document of a body's folder is, by the beginning of its name; the first that fits."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something that does not hold: the file, below the folder, and what is wrong with it."""
+
+    file: str
+    what: str
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was looked at, and what does not hold."""
+
+    entries: int
+    ledgers: int
+    documents: int
+    tables: int
+    released: int
+    problems: tuple[Problem, ...]
+
+    def summary(self) -> str:
+        return (
+            f"Everything holds: {self.ledgers} ledgers with {self.entries} entries, "
+            f"{self.documents} signed documents, {self.tables} tables of projects, "
+            f"{self.released} released files."
+        )
+
+    def as_json(self) -> Json:
+        return {
+            "holds": not self.problems,
+            "ledgers": self.ledgers,
+            "entries": self.entries,
+            "documents": self.documents,
+            "tables": self.tables,
+            "released": self.released,
+            "problems": [{"file": one.file, "what": one.what} for one in self.problems],
+        }
+
+
+def verify(folder: Path) -> Verification:
+    """Verify everything below ``folder`` (what `sekisho run` wrote).
+
+    Raises:
+        UserError: it is no such folder.
+    """
+    if not (folder / "directory.json").is_file():
+        raise UserError(
+            "verify.no-run",
+            f"{folder}: there is no directory.json.",
+            next_step="name the folder that `sekisho run --out` wrote",
+        )
+    return _Run(folder.resolve()).verify()
+
+
+class _Run:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.directory = Directory.read(folder / "directory.json")
+        self.problems: list[Problem] = []
+        self.entries = self.ledgers = self.documents = self.tables = self.released = 0
+        self.recorded: set[str] = set()
+
+    def verify(self) -> Verification:
+        self._global_key()
+        homes = sorted(home for home in (self.folder / "bodies").iterdir() if home.is_dir())
+        for home in homes:
+            self._ledger(home)
+        for home in homes:
+            for file in sorted((home / "documents").rglob("*")):
+                if file.is_file():
+                    self._document(home, file)
+        return Verification(
+            self.entries,
+            self.ledgers,
+            self.documents,
+            self.tables,
+            self.released,
+            tuple(self.problems),
+        )
+
+    def _global_key(self) -> None:
+        file = self.folder / "global-key.json"
+        self._holds(
+            file, lambda: jws.verify_shared(file.read_bytes(), self.directory.resolve, GLOBAL_KEY)
+        )
+
+    def _ledger(self, home: Path) -> None:
+        config, folders = read_config(home / "body.toml")
+        peer = self.directory.find(config.body)
+        found = verify_ledger(folders.ledger, f"sekisho/{config.body}", peer.key)
+        self.problems += [
+            Problem(self._name(folders.ledger / one.file), one.what) for one in found
+        ]
+        self.ledgers += 1
+        if found:
+            return
+        for entry in TileLog(folders.ledger).entries():
+            self.entries += 1
+            said = orjson.loads(entry)["body"]
+            self.recorded |= set(_digests(said))
+
+    def _document(self, home: Path, file: Path) -> None:
+        self.documents += 1
+        name = file.relative_to(home / "documents").as_posix()
+        if name.startswith("permits/"):
+            self._permit(file)
+            return
+        kind = next((kind for start, kind in KINDS if name.startswith(start)), None)
+        if kind is None:
+            self._problem(file, "is no document that a body writes")
+            return
+        signed = self._holds(
+            file, lambda: jws.verify(file.read_bytes(), self.directory.resolve, kind)
+        )
+        if signed is None:
+            return
+        if signed.signer != home.name:
+            self._problem(file, "is signed by another body")
+        if kind == project.RECEIPT:
+            self._extract(home, file, signed.payload)
+        if kind == job.RECEIPT:
+            self._release(home, file, signed.payload)
+        if kind == submission.RECEIPT and signed.payload["content"] not in self.recorded:
+            self._problem(file, "its content digest is in no ledger")
+
+    def _permit(self, file: Path) -> None:
+        text = file.read_bytes()
+        signed = self._holds(
+            file, lambda: jws.verify_shared(text, self.directory.resolve, permits.PERMIT)
+        )
+        if signed is not None and set(signed.payload["granted_by"]) - set(signed.signers):
+            self._problem(file, "lacks the signature of a lane that granted it")
+
+    def _extract(self, home: Path, file: Path, payload: Json) -> None:
+        if digest(file.read_bytes()) not in self.recorded:
+            self._problem(file, "is in no ledger")
+        application = payload["application"]
+        places = (
+            home / "data" / "projects" / application / "data",
+            self.folder / "projects" / application / "data",
+        )
+        for place in places:
+            for table, wanted in payload["tables"].items():
+                self._same(place / f"{table}.parquet", wanted)
+                self.tables += 1
+            self._no_other(place, {f"{table}.parquet" for table in payload["tables"]})
+
+    def _release(self, home: Path, file: Path, payload: Json) -> None:
+        application = payload["application"]
+        number = payload["release"].rpartition(":")[2]
+        inside = home / "data" / "projects" / application / "released" / number
+        outside = self.folder / "released" / application
+        for name, wanted in payload["digests"].items():
+            if wanted not in self.recorded:
+                self._problem(file, f"the release of {name} is in no ledger")
+            self._same(inside / name, wanted)
+            self._same(outside / name, wanted)
+            self.released += 1
+
+    def _same(self, file: Path, wanted: str) -> None:
+        if not file.is_file():
+            self._problem(file, "is missing")
+        elif file_digest(file) != wanted:
+            self._problem(file, "is not what was signed")
+
+    def _no_other(self, place: Path, names: set[str]) -> None:
+        for file in sorted(place.iterdir()) if place.is_dir() else ():
+            if file.name not in names:
+                self._problem(file, "is named by no receipt")
+
+    def _holds(self, file: Path, check: Callable[[], Any]) -> Any:
+        try:
+            return check()
+        except (SekishoError, OSError) as error:
+            what = error.message if isinstance(error, SekishoError) else "cannot be read"
+            self._problem(file, what)
+            return None
+
+    def _problem(self, file: Path, what: str) -> None:
+        self.problems.append(Problem(self._name(file), what))
+
+    def _name(self, file: Path) -> str:
+        return file.relative_to(self.folder).as_posix()
+
+
+def _digests(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _digests(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _digests(item)
