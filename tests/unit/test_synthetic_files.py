@@ -25,7 +25,7 @@ PROVIDERS = (
     ProviderSpec("1310000002", "第二病院"),
     ProviderSpec("1410000003", "港北診療所"),
 )
-DIGEST = "93b861309e433ff5e903e3b501c1327310671335cc8dee5976a5ea13c0ab9e91"
+DIGEST = "ee8640d76398a668308a8d6a60f7f65861787c5e25c805d389c688e4a8a7080b"
 
 
 @pytest.fixture(scope="module")
@@ -107,6 +107,15 @@ def test_a_receipt_names_one_main_disease_first(made: Generated) -> None:
                 mains.append(line[6])
                 assert mains == ["01"] + [""] * (len(mains) - 1)
                 assert bool(line[5]) == (line[1] == UNCODED)
+
+
+def test_no_two_receipts_of_a_month_have_one_number(made: Generated) -> None:
+    """Not even in the files for two payers: whoever reads both must not take one for the other."""
+    for code, formats in made.files.items():
+        numbers = [
+            (line[3], line[1]) for p in formats["uke"] for line in lines_of(p) if line[0] == "RE"
+        ]
+        assert len(set(numbers)) == len(numbers), code
 
 
 def test_no_number_was_ever_a_float(made: Generated) -> None:

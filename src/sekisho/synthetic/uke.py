@@ -61,16 +61,17 @@ def write_uke(institution: Institution, period: Period, folder: Path) -> dict[Pa
 
 def _file(institution: Institution, first: date, last: date, payer: str) -> Iterator[str]:
     body: list[str] = []
-    receipts = points = 0
+    number = receipts = points = 0
     for patient in institution.patients:
         visits = [v for v in patient.visits if first <= v.day <= last]
+        number += bool(visits)  # counts on over both files: no two of a month have one number
         if not visits or patient.person.insurance(first).social != (payer == "1"):
             continue
         receipts += 1
         claims = list(_claims(visits))
         total = sum(claim.points * claim.times for claim in claims)
         points += total
-        body += _receipt(institution, patient, receipts, visits, total)
+        body += _receipt(institution, patient, number, visits, total)
         body += [line for claim in claims for line in _claim_lines(claim)]
     if not receipts:
         return
