@@ -1,4 +1,4 @@
-"""A scenario: who sends, opts out, asks and runs what, read from TOML and proved on reading.
+"""A scenario is read from TOML and proved on reading.
 
 Paths in the file are relative to it and become absolute; globs are expanded. Whatever can be known
 to be wrong before anything runs is refused here, with file and line. A person's identifier is
@@ -8,327 +8,47 @@ never part of a message.
 from __future__ import annotations
 
 import glob
-from collections.abc import Iterable, Mapping
-from datetime import date
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import msgspec
-from msgspec import Meta, Struct, field
-from msgspec.structs import replace
 
 from sekisho.common.errors import SekishoError, UserError
 from sekisho.common.toml import locate, parse_toml
-from sekisho.control.catalogue import TableColumns, check_columns
 from sekisho.control.optout import Scope
-from sekisho.pseudonym.identifiers import PersonKey, parse_spec
-from sekisho.synthetic import Generated, Period, ProviderSpec, person_of
+from sekisho.pseudonym.identifiers import parse_spec
+from sekisho.rehearsal.model import (
+    Application,
+    Cohort,
+    Job,
+    JobFile,
+    OptOut,
+    Override,
+    Person,
+    Population,
+    Provider,
+    Scenario,
+    ScenarioFile,
+    Submission,
+    Vote,
+)
 
-Format = Literal[
-    "fhir-ndjson",
-    "fhir-bundle",
-    "jp-clins",
-    "uke",
-    "dpc-ef",
-    "checkup-cda",
-    "ss-mix2",
-    "omop-csv",
-    "dicom",
-    "vcf",
+__all__ = [
+    "Application",
+    "Cohort",
+    "Job",
+    "OptOut",
+    "Override",
+    "Person",
+    "Population",
+    "Provider",
+    "Scenario",
+    "Submission",
+    "Vote",
+    "read_scenario",
+    "schema",
 ]
-Vote = Literal["approve", "reject", "abstain"]
-Door = Literal["per_body", "shared"]
-
-Day = Annotated[int, Meta(ge=0, le=36_500, description="days after start")]
-Name = Annotated[str, Meta(min_length=1, max_length=200)]
-Id = Annotated[str, Meta(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-Age = Annotated[int, Meta(ge=0, le=150)]
-Institution = Annotated[
-    str, Meta(pattern=r"^[0-9]{10}$", description="institution code, 10 digits")
-]
-
-
-class Strict(Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of a scenario: cannot change, nor be read with a key too many."""
-
-
-class Provider(Strict, frozen=True):
-    """One institution. Which operator it has a contract with, and what kind it is, if any."""
-
-    code: Institution
-    name: Name
-    operator: Id | None = None
-    function: Id | None = None
-
-
-class Population(Strict, frozen=True):
-    """People and provider files made from the seed; every provider sends all ``formats``.
-
-    Without ``from`` and ``to`` the records cover the six months that end a month before start.
-    """
-
-    persons: Annotated[int, Meta(ge=1, le=1_000_000)]
-    formats: Annotated[tuple[Literal["uke", "fhir-ndjson"], ...], Meta(min_length=1)] = (
-        "uke",
-        "fhir-ndjson",
-    )
-    day: Day = 0
-    from_: date | None = field(name="from", default=None)
-    to: date | None = None
-
-    def __post_init__(self) -> None:
-        if (self.from_ is None) != (self.to is None):
-            raise ValueError("a population has both from and to, or neither")
-        if len(set(self.formats)) < len(self.formats):
-            raise ValueError("a format is named twice")
-
-
-class SubmissionFile(Strict, frozen=True):
-    """One delivery of a provider, as the file names it."""
-
-    provider: Institution
-    day: Day
-    format: Format
-    files: Annotated[tuple[str, ...], Meta(min_length=1)]
-
-
-class Submission(Strict, frozen=True):
-    """One delivery of a provider; ``files`` exist and are absolute, in the order to be read."""
-
-    provider: str
-    day: int
-    format: str
-    files: tuple[Path, ...]
-
-
-class Person(Strict, frozen=True):
-    """Whose choice it is: an identifier, an insured number, or an index in the population."""
-
-    system: str | None = None
-    value: str | None = None
-    insured: str | None = None
-    birth: date | None = None
-    sex: str | None = None
-    number: Annotated[int, Meta(ge=0)] | None = None
-
-    def __post_init__(self) -> None:
-        given = {name for name in self.__struct_fields__ if getattr(self, name) is not None}
-        if given != {"number"} and given - {"birth", "sex"} not in (
-            {"system", "value"},
-            {"insured"},
-        ):
-            raise ValueError(
-                "a person is named by system and value, or by insured, or by number"
-                " (birth and sex complete a number without 枝番)"
-            )
-
-
-class OptOut(Strict, frozen=True):
-    """A choice that a person makes, or with ``revoke`` undoes, on a day."""
-
-    day: Day
-    person: Person
-    scope: str
-    revoke: bool = False
-
-
-class Cohort(Strict, frozen=True):
-    """Whom a study is about; a code stands for itself and its ICD-10 descendants."""
-
-    codes: Annotated[tuple[Name, ...], Meta(min_length=1)]
-    from_: date | None = field(name="from", default=None)
-    to: date | None = None
-    min_age: Age | None = None
-    max_age: Age | None = None
-
-    def __post_init__(self) -> None:
-        if self.from_ and self.to and self.from_ > self.to:
-            raise ValueError("the cohort's first day comes after its last")
-        if (self.min_age or 0) > (150 if self.max_age is None else self.max_age):
-            raise ValueError("the cohort's least age is above its greatest")
-
-
-class Application(Strict, frozen=True):
-    """What a user asks for. ``votes`` is how reviewers vote, in all lanes or by body."""
-
-    id: Id
-    day: Day
-    applicant: Name
-    purpose: Id
-    tables: Annotated[tuple[str, ...], Meta(min_length=1)]
-    cohort: Cohort
-    linkage: bool = False
-    form: Literal["pseudonymised", "anonymised", "table"] = "pseudonymised"
-    columns: dict[str, tuple[str, ...]] = {}
-    votes: Vote | dict[str, Vote] = "approve"
-
-    def vote_at(self, body: str) -> Vote:
-        """Return how the reviewers of ``body`` vote; ``default`` stands for all not named."""
-        if isinstance(self.votes, str):
-            return self.votes
-        return self.votes.get(body, self.votes.get("default", "approve"))
-
-    def asked(self) -> tuple[TableColumns, ...]:
-        """Return the content columns asked for, per table."""
-        chosen = tuple(TableColumns(table, names) for table, names in self.columns.items())
-        return check_columns(self.tables, chosen)
-
-
-class JobFile(Strict, frozen=True):
-    """One run of a study, as the file names it."""
-
-    application: Id
-    day: Day
-    study: str
-
-
-class Job(Strict, frozen=True):
-    """One run of a study; ``study`` is an absolute folder with a study.toml."""
-
-    application: str
-    day: int
-    study: Path
-
-
-class Collection(Strict, frozen=True):
-    """``notice_from``: day from which persons are given notice, instead of the framework's."""
-
-    notice_from: date | None = None
-
-
-class Doors(Strict, frozen=True):
-    """Doors other than the framework's."""
-
-    submission: Door | None = None
-    application: Door | None = None
-
-
-class Override(Strict, frozen=True):
-    """Keys of the framework that this run sets otherwise; the framework's proof judges them."""
-
-    doors: Doors = Doors()
-    review: dict[str, Any] = {}
-    opt_out: dict[str, Any] = {}
-    collection: dict[str, Any] = {}
-    holding: dict[str, Any] = {}
-    linkage: dict[str, Any] = {}
-    open: dict[str, Any] = {}
-
-    def values(self) -> dict[str, dict[str, Any]]:
-        """Return section → key → value of what is set, and nothing else."""
-        doors = {key: value for key, value in msgspec.to_builtins(self.doors).items() if value}
-        parts = {name: getattr(self, name) for name in self.__struct_fields__ if name != "doors"}
-        return {name: dict(part) for name, part in {"doors": doors, **parts}.items() if part}
-
-    def applied_to(self, framework: Mapping[str, Any]) -> dict[str, Any]:
-        """Return a framework file, as parsed from TOML, with these keys set otherwise."""
-        made = dict(framework)
-        for section, keys in self.values().items():
-            made[section] = {**made.get(section, {}), **keys}
-        return made
-
-
-class ScenarioFile(Strict, frozen=True):
-    """The TOML, key by key (design section 6)."""
-
-    framework: Name
-    start: date
-    seed: Annotated[int, Meta(ge=0, le=2**63 - 1)]
-    provider: Annotated[tuple[Provider, ...], Meta(min_length=1)]
-    population: Population | None = None
-    submission: tuple[SubmissionFile, ...] = ()
-    opt_out: tuple[OptOut, ...] = ()
-    application: tuple[Application, ...] = ()
-    job: tuple[JobFile, ...] = ()
-    collection: Collection = Collection()
-    override: Override = Override()
-
-
-class Scenario(Strict, frozen=True):
-    """A scenario that was proved: every path exists, every reference resolves."""
-
-    framework: str
-    start: date
-    seed: int
-    provider: tuple[Provider, ...]
-    population: Population | None
-    submission: tuple[Submission, ...]
-    opt_out: tuple[OptOut, ...]
-    application: tuple[Application, ...]
-    job: tuple[Job, ...]
-    collection: Collection
-    override: Override
-
-    def with_framework(self, framework: str) -> Scenario:
-        """Return the same scenario under another framework."""
-        return replace(self, framework=framework)
-
-    def with_population(self, persons: int) -> Scenario:
-        """Return the same scenario with another number of people; the first ones are the same.
-
-        Raises:
-            UserError: it makes no people, or a choice is made by one who would not be there.
-        """
-        if self.population is None:
-            raise UserError("scenario.no-population", "This scenario makes no people.")
-        if persons < 1 or any(
-            one.person.number is not None and one.person.number >= persons for one in self.opt_out
-        ):
-            raise UserError(
-                "scenario.no-such-person",
-                f"A person who opts out is not among {persons} people.",
-                next_step="take more people, or persons with smaller numbers",
-            )
-        return replace(self, population=replace(self.population, persons=persons))
-
-    def with_override(self, section: str, key: str, value: object) -> Scenario:
-        """Return the same scenario with one key of the framework set otherwise."""
-        values = self.override.values()
-        values.setdefault(section, {})[key] = value
-        return replace(self, override=msgspec.convert(values, Override))
-
-    def with_files(self, generated: Generated) -> Scenario:
-        """Return the scenario with submissions of the files made for its population."""
-        day = self.population.day if self.population else 0
-        made = tuple(
-            Submission(code, day, kind, paths)
-            for code, formats in generated.files.items()
-            for kind, paths in formats.items()
-            if paths
-        )
-        return replace(self, submission=made + self.submission)
-
-    def provider_specs(self) -> tuple[ProviderSpec, ...]:
-        """Return the providers as the generator takes them."""
-        return tuple(ProviderSpec(one.code, one.name) for one in self.provider)
-
-    def period(self) -> Period:
-        """Return the time that generated records cover."""
-        chosen = self.population
-        if chosen and chosen.from_ and chosen.to:
-            return Period(chosen.from_, chosen.to)
-        return Period.before(self.start)
-
-    def spec_of(self, person: Person) -> dict[str, Any]:
-        """Return what the person writes into the form at a desk, as `parse_spec` takes it."""
-        if person.number is not None:
-            return person_of(self.seed, person.number).spec()
-        return {
-            name: value
-            for name in person.__struct_fields__
-            if (value := getattr(person, name)) is not None
-        }
-
-    def key_of(self, person: Person) -> PersonKey:
-        """Return the person's key."""
-        return parse_spec(self.spec_of(person))
-
-    def provider_of(self, code: str) -> Provider:
-        """Return the provider with ``code``; KeyError where there is none."""
-        for one in self.provider:
-            if one.code == code:
-                return one
-        raise KeyError(code)
 
 
 def read_scenario(path: Path) -> Scenario:
@@ -470,7 +190,7 @@ class _Reader:
                 )
             seen.add(value)
 
-    def _located(self, place: tuple[str | int, ...], check: Any) -> None:
+    def _located(self, place: tuple[str | int, ...], check: Callable[[], object]) -> None:
         try:
             check()
         except SekishoError as error:
