@@ -12,7 +12,6 @@ from sekisho.control.ledger import Entry
 from sekisho.control.review import read_events, replay, review_days
 from sekisho.data.lake import Lake
 
-
 _JOB = ("state", "outputs", "problem", "runs")
 _PROJECT = ("state", "counts", "digests", "incidents", "parts", "lists", "problem")
 

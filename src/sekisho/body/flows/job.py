@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from sekisho.body.context import Body
+from sekisho.body.flows.extract import plan_of
 from sekisho.body.flows.permits import Granted, granted_permit
 from sekisho.body.flows.project import folder as project_folder
 from sekisho.body.flows.project import require_team
@@ -29,6 +30,7 @@ from sekisho.data.analysis.job import JobRecord, run_on_dummy, run_on_real
 from sekisho.data.analysis.limits import Facts, Limits
 from sekisho.data.analysis.selftest import ProbeReport, self_test
 from sekisho.data.analysis.study import StudyPackage, package_hash, unpack
+from sekisho.data.processing import released_schema
 from sekisho.exchange import jws, parcel
 
 RECEIPT = "sekisho-release"
@@ -64,6 +66,11 @@ def run(body: Body, message: Incoming) -> Outcome:
     outcome.fact("job.started", job=job, application=application, package=kept["package"])
     try:
         records, verdicts, study = _both_runs(body, granted, job)
+    except _Failed as failed:
+        outcome.fact("job.refused", job=job, application=application, code=failed.code)
+        told = {"state": "failed-on-dummy", "problem": failed.as_problem(), "words": failed.words}
+        outcome.put.append(("job", job, {**kept, **told}))
+        return outcome
     except SekishoError as error:
         outcome.fact("job.refused", job=job, application=application, code=error.code)
         refused = {**kept, "state": "refused", "problem": error.as_problem()}
@@ -82,6 +89,19 @@ def run(body: Body, message: Incoming) -> Outcome:
     return outcome
 
 
+class _Failed(UserError):
+    """The study did not pass on dummy data; its own words there are no secret."""
+
+    def __init__(self, record: JobRecord, words: str) -> None:
+        super().__init__(
+            "job.failed-on-dummy",
+            f"The study did not pass on dummy data: {record.reason}.",
+            rule="the same hash passes on dummy data before it sees an extract",
+            next_step="read the study's own words from that run, mend it, send it again",
+        )
+        self.words = words[-4000:]
+
+
 def _both_runs(
     body: Body, granted: Granted, job: str
 ) -> tuple[list[JobRecord], list[release.Verdict], StudyPackage]:
@@ -97,9 +117,10 @@ def _both_runs(
     facts = Facts(declared_synthetic=body.config.declared_synthetic)
     probe: ProbeReport = self_test(environment, facts)
     limits = Limits()
-    columns = {asked.table: asked.columns for asked in granted.permit.tables}
+    plan = plan_of(body, granted, body.id, granted.permit.classes)
+    columns = {it.name: released_schema(it).names for it in plan.tables if it.asked}
     codes = {"condition_source_value": granted.permit.cohort.codes}
-    dummy, _ = run_on_dummy(
+    dummy, words = run_on_dummy(
         package,
         home / "dummy",
         environment,
@@ -109,6 +130,8 @@ def _both_runs(
         columns=columns,
         codes=codes,
     )
+    if not dummy.passed:
+        raise _Failed(dummy, words or "")
     data = project_folder(body, granted.application) / "data"
     real = run_on_real(
         package, data, home / "real", environment, limits, facts, probe, _inspect, dummy
@@ -138,7 +161,11 @@ def _check(
 ) -> list[release.Verdict]:
     wanted = rule_sets(read_catalogue(body.rules / "catalogue.toml"), granted.permit.classes)
     rules = release.choose(release.read_rule_sets(body.rules / "publication"), wanted)
-    earlier = _earlier(body, granted.application)
+    # The number of persons in the project is in its receipt, so the audit takes it as known.
+    earlier = [
+        *_earlier(body, granted.application),
+        release.everyone(release.project_persons(data)),
+    ]
     verdicts = []
     for table in release.count_outputs(study, out, data):
         verdict = release.check(table, rules, earlier)
@@ -309,7 +336,10 @@ def released(body: Body, sender: str, params: Mapping[str, str], data: bytes) ->
         return {"jobs": [], "files": {}}
     require_team(granted_permit(body, project["permit"]), sender)
     jobs = [
-        {"job": job, **{key: kept[key] for key in ("state", "outputs", "problem") if key in kept}}
+        {
+            "job": job,
+            **{key: kept[key] for key in ("state", "outputs", "problem", "words") if key in kept},
+        }
         for job, kept in body.store.find("job", f"{application}:")
     ]
     home = project_folder(body, application) / "released"
