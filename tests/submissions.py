@@ -123,7 +123,8 @@ def days(line: str, *, count: int = 1, at: Sequence[int] = (5,)) -> str:
 
 def uke(path: Path, *receipts: Sequence[str], go: str | None = None) -> Path:
     """Write a file of receipts in CP932 with a fitting GO unless one is given."""
-    points = sum(int(x.split(",")[5]) for r in receipts for x in r if x.startswith("HO"))
+    payers = [x.split(",") for receipt in receipts for x in receipt if x.startswith("HO,")]
+    points = sum(int(x[5]) for x in payers if len(x) > 5 and x[5].isdigit())
     closing = f"GO,{len(receipts)},{points},99" if go is None else go
     lines = [IR, *(line for one in receipts for line in one), *([closing] if closing else [])]
     path.write_bytes("".join(f"{line}\r\n" for line in lines).encode("cp932"))

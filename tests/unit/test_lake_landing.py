@@ -98,16 +98,24 @@ def test_latest_batch_counts_whatever_the_order_of_landing(tmp_path: Path) -> No
     assert codes(lake, snapshot) == [("1", "I11")]
 
 
-def test_same_source_id_of_another_provider_or_type_is_another_record(tmp_path: Path) -> None:
+def test_same_source_id_of_another_provider_is_another_record(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.land(1, "a", tables(1, condition("x", "1", "I10")))
     other = held("condition_occurrence", [condition("x", "1", "I11")], 2, provider="p2")
-    kind = held("condition_occurrence", [condition("x", "1", "I12", record_type="S")], 3)
-    lake.land(2, "b", {"condition_occurrence": other})
-    snapshot = Snapshot(3, lake.land(3, "c", {"condition_occurrence": kind}))
+    snapshot = Snapshot(2, lake.land(2, "b", {"condition_occurrence": other}))
 
-    assert [code for _, code in sorted(codes(lake, snapshot))] == ["I10", "I11", "I12"]
-    assert lake.known_sources(snapshot, "condition_occurrence").num_rows == 3
+    assert [code for _, code in sorted(codes(lake, snapshot))] == ["I10", "I11"]
+    assert lake.known_sources(snapshot, "condition_occurrence").num_rows == 2
+
+
+def test_a_receipt_sent_again_with_fewer_lines_replaces_all_of_its_lines(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    first = [condition("x", "unit.1", "I10"), condition("x", "unit.2", "E11")]
+    lake.land(1, "a", {"condition_occurrence": held("condition_occurrence", first, 1)})
+    again = held("condition_occurrence", [condition("x", "unit.1", "I11", record_type="S")], 2)
+    snapshot = Snapshot(2, lake.land(2, "b", {"condition_occurrence": again}))
+
+    assert [code for _, code in codes(lake, snapshot)] == ["I11"]
 
 
 def test_counts_are_per_class_and_provider(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ class Incoming:
     meta: Json
     content_type: str
     file: Path
+    state: str = "waiting"
 
     def read(self) -> bytes:
         return self.file.read_bytes()

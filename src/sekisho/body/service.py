@@ -14,11 +14,22 @@ from sekisho.body.context import Body
 from sekisho.body.endpoints import Endpoint, mounted
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json
-from sekisho.common.errors import Defect, PeerError, Refusal, SekishoError, UserError
+from sekisho.common.errors import (
+    Defect,
+    PeerError,
+    Refusal,
+    SekishoError,
+    TamperError,
+    UserError,
+)
 from sekisho.control.ledger import Entry
 from sekisho.exchange.directory import Directory
 
 log = logging.getLogger("sekisho.body")
+
+UNREACHABLE = "peer.unreachable"
+FAILED = "peer.failed"
+"""Codes with which the client says that a peer is away, or answered with an error of its own."""
 
 
 class Service:
@@ -58,14 +69,21 @@ class Service:
     def handle(self, message_id: str) -> str:
         """Handle a kept message; doing it again after a crash ends in the same state."""
         message = self.body.store.incoming(message_id)
+        if message.state != "waiting":
+            # The crash came after the outcome was committed and before the task was closed.
+            self.body.ledger.integrate()
+            return message.state
         try:
             endpoint = self.endpoint(message.path)
             outcome = flow(endpoint)(self.body, message)
             state = "done"
-        except (Refusal, UserError) as refusal:
+        except (Refusal, UserError, TamperError) as refusal:
             outcome, state = self._refused(message, refusal), "refused"
-        except PeerError:
-            return "unreachable"
+        except PeerError as away:
+            if away.code == UNREACHABLE:
+                return "unreachable"
+            log.error("%s: %s", message.path, away.code)
+            outcome, state = self._refused(message, away), "failed"
         except Exception as error:
             log.error("%s failed: %s", message.path, where(error))
             outcome, state = Outcome(), "failed"
@@ -117,8 +135,11 @@ class Service:
                 meta=message.meta,
                 message_id=message_id,
             )
-        except PeerError:
-            return "unreachable"
+        except PeerError as away:
+            if away.code == UNREACHABLE or away.code == FAILED:
+                return "unreachable"
+            self._commit_refused_delivery(message_id, message, away)
+            return "refused"
         except SekishoError as refusal:
             log.warning("%s refused %s: %s", message.to, message.path, refusal.code)
             self._commit_refused_delivery(message_id, message, refusal)

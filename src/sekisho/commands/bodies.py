@@ -22,7 +22,7 @@ from sekisho.web.serve import serve as serve_body
 
 def up(
     framework: Annotated[str, typer.Option(help="a framework's id or file")] = "2-1",
-    dir: Annotated[Path | None, typer.Option(help="where the bodies live; else a new place")] = None,
+    dir: Annotated[Path | None, typer.Option(help="where the bodies live")] = None,
     json: Annotated[bool, typer.Option("--json", help="print the addresses as JSON")] = False,
 ) -> None:
     """Start all bodies of a framework on this machine, until Ctrl-C."""

@@ -1,4 +1,4 @@
-"""`sekisho verify`: ledgers, receipts, permits, released files of a folder; exit 0 only if all hold."""
+"""`sekisho verify`: ledgers, documents, tables and releases; exit 0 only if all hold."""
 
 from __future__ import annotations
 

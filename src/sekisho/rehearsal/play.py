@@ -108,7 +108,9 @@ class Play:
     def submit(self, sent: Submission) -> None:
         """Prepare a provider's files and hand them over at the doors that the framework names."""
         provider = self.scenario.provider_of(sent.provider)
-        targets: dict[str, Recipient] = {c: recipients(self.framework, c, provider.operator) for c in CLASSES}
+        targets: dict[str, Recipient] = {
+            c: recipients(self.framework, c, provider.operator) for c in CLASSES
+        }
         to = {
             c: one.body if one.body is not None else Withheld(one.cause or "")
             for c, one in targets.items()

@@ -1,6 +1,6 @@
 """Verifies what a run left behind, from the files alone: ledgers, documents, tables, releases.
 
-Whoever has the directory's public keys can do this. Every byte of a ledger, a receipt, a permit or a
+Whoever has the directory's public keys can do this. Every byte of a ledger, receipt, permit or
 released file counts; what a signed document says by hash must be there.
 """
 
@@ -123,9 +123,7 @@ class _Run:
         config, folders = read_config(home / "body.toml")
         peer = self.directory.find(config.body)
         found = verify_ledger(folders.ledger, f"sekisho/{config.body}", peer.key)
-        self.problems += [
-            Problem(self._name(folders.ledger / one.file), one.what) for one in found
-        ]
+        self.problems += [Problem(self._name(folders.ledger / one.file), one.what) for one in found]
         self.ledgers += 1
         if found:
             return

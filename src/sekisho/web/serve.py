@@ -33,8 +33,10 @@ def serve(config_file: Path) -> int:
     worker = os.fork()
     if worker == 0:
         die_with(parent)
-        work()
-        os._exit(0)
+        try:
+            work()
+        finally:
+            os._exit(0)
     return answer(config, worker)
 
 

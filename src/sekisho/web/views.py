@@ -12,6 +12,7 @@ from django.shortcuts import render
 from sekisho.body.endpoints import Endpoint
 from sekisho.body.ports import Incoming
 from sekisho.body.service import where
+from sekisho.common.canonical import digest
 from sekisho.common.clock import SystemClock
 from sekisho.common.errors import SekishoError, UserError
 from sekisho.exchange.messages import verify_request
@@ -80,6 +81,8 @@ def keep(
 ) -> HttpResponse:
     """Write a message's body, then its row and its task, then say that it was accepted."""
     store = current().body.store
+    # Ids are of their sender: nobody can take another's, nor write over its message.
+    message_id = digest(f"{sender}/{message_id}".encode())[:32]
     file = store.write_spool("in", message_id, request.body)
     message = Incoming(
         message_id, sender, endpoint.path, dict(meta), request.content_type or "", file

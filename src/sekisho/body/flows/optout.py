@@ -18,7 +18,7 @@ from sekisho.body.flows import transfer
 from sekisho.body.flows.lists import issue, send_to_project
 from sekisho.body.flows.permits import granted_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
-from sekisho.common.canonical import canonical_json
+from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.ids import IDENTITY, BodyId, Tag, new_id, new_tag, registry_domain
 from sekisho.common.randomness import shuffle
 from sekisho.control.optout import Acknowledgement, Choice
@@ -37,7 +37,8 @@ def record(body: Body, message: Incoming) -> Outcome:
     serial = sum(1 for _ in body.store.find("choice"))
     choice = Choice.from_payload(
         {
-            "ref": new_tag(body.random),
+            # From the message, so that a choice handled again after a crash keeps its reference.
+            "ref": digest(message.id.encode())[:32],
             "scope": stated["scope"],
             "effective_from": stated.get("effective_from") or day.isoformat(),
             "recorded_on": day.isoformat(),

@@ -11,7 +11,7 @@ from sekisho.body.flows.permits import PERMIT, Granted, decider, granted_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Refusal
-from sekisho.common.ids import BodyId, body_domain, project_domain
+from sekisho.common.ids import BodyId
 from sekisho.control.review import (
     Application,
     LaneDecision,
@@ -19,6 +19,7 @@ from sekisho.control.review import (
     Part,
     Permit,
     join,
+    part_along,
     permit_payload,
     read_permit_rule,
 )
@@ -81,17 +82,12 @@ def _parts(body: Body, application: Application) -> list[Part]:
     for data_class in classes:
         for holder in holders(fw, data_class):
             hops = extract_route(fw, holder, data_class, place).hops
-            stations = hops[1:] or hops
             parts.append(
-                Part(
-                    holder=holder,
-                    data_class=data_class,
+                part_along(
+                    hops,
+                    data_class,
                     lane=decider(fw, holder, data_class),
-                    hops=tuple(hops),
-                    domains=(
-                        body_domain(holder),
-                        *(project_domain(application.id, station) for station in stations),
-                    ),
+                    application=application.id,
                     max_rows=MAX_PERSONS,
                 )
             )
@@ -155,7 +151,8 @@ def _check_granted(body: Body, permit: Permit) -> None:
         raise Refusal("permit.no-decision", "This lane has not decided on that application.")
     signed = jws.verify(body.documents.read(name), body.directory.resolve, DECISION)
     decision = LaneDecision.from_payload(signed.payload)
-    mine = {part.data_class for part in permit.parts if part.lane == body.id}
+    leads = body.framework.review.join == "lead"
+    mine = {part.data_class for part in permit.parts if leads or part.lane == body.id}
     fits = (
         decision.outcome == "grant"
         and decision.application_digest == permit.application_digest

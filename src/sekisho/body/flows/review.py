@@ -30,10 +30,11 @@ from sekisho.control.review import (
     read_committee,
     read_events,
     read_form_rule,
+    read_joining_rule,
     replay,
 )
 from sekisho.exchange import jws
-from sekisho.framework import DataClass, Lane, kinds_of, lanes, windows
+from sekisho.framework import DataClass, Lane, holders, kinds_of, lanes, windows
 
 DECISION = "sekisho-lane-decision"
 
@@ -67,6 +68,7 @@ def apply(body: Body, message: Incoming) -> Outcome:
             "This body is not a window for the data asked for.",
             next_step="windows: " + ", ".join(w.body for w in windows(body.framework, asked)),
         )
+    _check_one_holder_unless_linked(body, application, asked)
     outcome = Outcome()
     outcome.fact(
         "application.submitted",
@@ -85,6 +87,20 @@ def apply(body: Body, message: Incoming) -> Outcome:
             Outgoing(lane.body, "review/lane", canonical_json(application.payload()))
         )
     return outcome
+
+
+def _check_one_holder_unless_linked(
+    body: Body, application: Application, asked: tuple[DataClass, ...]
+) -> None:
+    """Refuse data of several holders without linkage: in one environment they could be joined."""
+    found = {holder for data_class in asked for holder in holders(body.framework, data_class)}
+    if not application.linkage and len(found) > 1:
+        raise UserError(
+            "review.several-holders-unlinked",
+            f"The data asked for are held by {', '.join(sorted(found))}, and linkage is not asked.",
+            rule="promise 4: no linked row without a linkage grant",
+            next_step="ask for linkage, or apply for the data of one holder at a time",
+        )
 
 
 def open_lane(body: Body, message: Incoming) -> Outcome:
@@ -201,7 +217,15 @@ def _facts(body: Body, application: Application) -> Facts:
         committee=read_committee(body.folders.base / "committee.toml"),
         form=read_form_rule(rules / "application.toml"),
         ballot=read_ballot_rule(rules / "ballot.toml"),
+        recognise_days=_recognise_days(body),
     )
+
+
+def _recognise_days(body: Body) -> int | None:
+    """Return for how long a lane may take over another's decision, where lanes are joined so."""
+    if body.framework.review.join != "recognise_first":
+        return None
+    return read_joining_rule(body.rules / "review" / "joining.toml").recognise_days
 
 
 def cases(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:

@@ -205,6 +205,7 @@ class Lake:
         with self.engine.session([str(self.folder / "tables")]) as session:
             sent = [rows.select(list(replacing.RECORD)) for rows in tables.values()]
             session.add("sent", pa.concat_tables(sent))
+            session.define("units", Sql(replacing.SENT), keep=True)
             held = []
             for table in TABLES:
                 folder = self._table(table.name)

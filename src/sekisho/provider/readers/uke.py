@@ -103,7 +103,7 @@ def _institution(state: _State, line: UkeLine, name: str) -> Record:
     institution = f"{prefecture}{table}{code}"
     if not (institution.isascii() and institution.isdigit() and len(institution) == 10):
         return refused("IR", line.number, unit, "uke.no-institution")
-    state.header = Header(institution, line.fields[7])
+    state.header = Header(line.fields[1], institution, line.fields[7])
     unit = f"IR/{institution}/{line.fields[7]}/{name}"
     return Record("IR", line.number, unit, outcome=Outcome.SET_ASIDE, code="no-table")
 

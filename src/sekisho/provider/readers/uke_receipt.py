@@ -49,8 +49,12 @@ class UkeLine:
 
 @dataclass(frozen=True)
 class Header:
-    """From IR: institution (10 digits) and month of the claim (請求年月)."""
+    """From IR: who examines and pays (審査支払機関), institution (10 digits), month of the claim.
 
+    Receipts are numbered anew in each file, and an institution files one to each 審査支払機関.
+    """
+
+    office: str
     institution: str
     claimed: str
 
@@ -122,6 +126,7 @@ class _Made:
         self.unit = "/".join(
             (
                 "receipt",
+                header.office,
                 header.institution,
                 self.month.name,
                 header.claimed,

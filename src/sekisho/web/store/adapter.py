@@ -1,20 +1,34 @@
-"""`sekisho.body.ports.Store` on Django's ORM."""
+"""`sekisho.body.ports.Store` on Django's ORM.
+
+Rules it keeps, on SQLite and PostgreSQL alike (one contract suite runs on both):
+
+- what is written inside `transaction` is there after it, or none of it is;
+- entries of the ledger are numbered without gap or clash, also by transactions side by side;
+- text is compared and ordered by code point, whatever the database's collation;
+- the file that a message's body lies in is named here, never by its sender.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Max, Sum
+from django.db.models import Count, F, Sum
 from django_tasks_db.models import DBTaskResult
 
 from sekisho.body.ports import Incoming, Json, Outgoing
 from sekisho.common.atomicfile import write_atomically
-from sekisho.common.errors import Defect
-from sekisho.web.store.models import Event, Message, Nonce, Record, StagedEntry
+from sekisho.common.clock import Clock, SystemClock
+from sekisho.common.errors import Defect, Refusal
+from sekisho.exchange.messages import REMEMBER
+from sekisho.web.store.models import Counter, Event, Message, Nonce, Record, StagedEntry
+
+LEDGER = "ledger"
+NONCE_LENGTH = 80
 
 
 class DjangoStore:
@@ -22,10 +36,13 @@ class DjangoStore:
 
     Args:
         spool: folder of message bodies.
+        clock: the machine's clock, by which nonces are forgotten.
     """
 
-    def __init__(self, spool: Path) -> None:
+    def __init__(self, spool: Path, clock: Clock | None = None) -> None:
         self.spool = spool
+        self._clock = clock or SystemClock()
+        self._pruned: datetime | None = None
 
     def transaction(self) -> AbstractContextManager[None]:
         return transaction.atomic()
@@ -35,8 +52,9 @@ class DjangoStore:
         return found
 
     def find(self, kind: str, prefix: str = "") -> Iterator[tuple[str, Json]]:
-        rows = Record.objects.filter(kind=kind, key__startswith=prefix).order_by("key")
-        yield from rows.values_list("key", "data")
+        """Yield records in order of key. SQLite's LIKE does not know case, so we look again."""
+        rows = Record.objects.filter(kind=kind, key__startswith=prefix).values_list("key", "data")
+        yield from sorted((r for r in rows if r[0].startswith(prefix)), key=lambda row: row[0])
 
     def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None:
         Record.objects.update_or_create(kind=kind, key=key, defaults={"data": dict(data)})
@@ -46,20 +64,33 @@ class DjangoStore:
         return list(rows.values_list("data", flat=True))
 
     def streams(self, prefix: str) -> list[str]:
-        rows = Event.objects.filter(stream__startswith=prefix, sequence=0).order_by("stream")
-        return list(rows.values_list("stream", flat=True))
+        rows = Event.objects.filter(stream__startswith=prefix, sequence=0)
+        names = rows.values_list("stream", flat=True)
+        return sorted(name for name in names if name.startswith(prefix))
 
     def append(self, stream: str, expected: int, events: Sequence[Json]) -> None:
-        known = Event.objects.filter(stream=stream).count()
-        if known != expected:
-            raise Defect("store.stream-moved", "The stream changed since it was read.")
-        Event.objects.bulk_create(
+        if Event.objects.filter(stream=stream).count() != expected:
+            raise _moved()
+        rows = [
             Event(stream=stream, sequence=expected + n, data=data) for n, data in enumerate(events)
-        )
+        ]
+        try:
+            with transaction.atomic():
+                Event.objects.bulk_create(rows)
+        except IntegrityError as error:
+            raise _moved() from error
 
     def stage(self, entry: bytes) -> None:
-        last = StagedEntry.objects.aggregate(last=Max("index"))["last"]
-        StagedEntry.objects.create(index=0 if last is None else last + 1, data=entry)
+        """Number an entry and keep it.
+
+        The counter's row is locked until the transaction ends: a later number is never committed
+        before an earlier one, and a transaction that is rolled back leaves no gap.
+        """
+        with transaction.atomic():
+            counter, _ = Counter.objects.select_for_update().get_or_create(name=LEDGER)
+            StagedEntry.objects.create(index=counter.next, data=entry)
+            counter.next += 1
+            counter.save(update_fields=("next",))
 
     def staged(self) -> Sequence[tuple[int, bytes]]:
         rows = StagedEntry.objects.filter(settled=False).order_by("index")
@@ -72,59 +103,54 @@ class DjangoStore:
     def keep_incoming(self, message: Incoming, size: int) -> bool:
         from sekisho.web.tasks import handle
 
-        try:
-            with transaction.atomic():
-                Message.objects.create(
-                    id=f"in:{message.id}",
-                    direction="in",
-                    peer=message.sender,
-                    path=message.path,
-                    content_type=message.content_type,
-                    meta=message.meta,
-                    size=size,
-                    state="waiting",
-                )
-                handle.enqueue(message.id)
-        except IntegrityError:
+        row = Message(
+            id=f"in:{message.id}",
+            direction="in",
+            peer=message.sender,
+            path=message.path,
+            content_type=message.content_type,
+            meta=message.meta,
+            file=message.file.name,
+            size=size,
+            state="waiting",
+        )
+        if not _added(row):
             return False
+        handle.enqueue(message.id)
         return True
 
     def incoming(self, message_id: str) -> Incoming:
         row = Message.objects.get(id=f"in:{message_id}")
-        file = self.file("in", message_id)
+        file = self.file("in", row.file)
         return Incoming(message_id, row.peer, row.path, row.meta, row.content_type, file)
 
     def finish_incoming(self, message_id: str, state: str) -> None:
-        Message.objects.filter(id=f"in:{message_id}").update(
-            state=state, attempts=F("attempts") + 1
-        )
+        _finish(f"in:{message_id}", state)
 
     def keep_outgoing(self, message_id: str, message: Outgoing) -> None:
         from sekisho.web.tasks import deliver
 
-        if Message.objects.filter(id=f"out:{message_id}").exists():
-            return
-        Message.objects.create(
+        row = Message(
             id=f"out:{message_id}",
             direction="out",
             peer=message.to,
             path=message.path,
             content_type=message.content_type,
             meta=message.meta,
+            file=message_id,
             size=len(message.body),
             state="waiting",
         )
-        deliver.enqueue(message_id)
+        if _added(row):
+            deliver.enqueue(message_id)
 
     def outgoing(self, message_id: str) -> tuple[Outgoing, str]:
         row = Message.objects.get(id=f"out:{message_id}")
-        body = self.file("out", message_id).read_bytes()
+        body = self.file("out", row.file).read_bytes()
         return Outgoing(row.peer, row.path, body, row.meta, row.content_type), row.state
 
     def finish_outgoing(self, message_id: str, state: str) -> None:
-        Message.objects.filter(id=f"out:{message_id}").update(
-            state=state, attempts=F("attempts") + 1
-        )
+        _finish(f"out:{message_id}", state)
 
     def write_spool(self, direction: str, message_id: str, body: bytes) -> Path:
         """Put a message's body into the spool before the message is kept."""
@@ -133,24 +159,66 @@ class DjangoStore:
         return file
 
     def file(self, direction: str, message_id: str) -> Path:
+        """Return where a body lies; a name that leads elsewhere is our mistake."""
+        if not message_id.replace("-", "").isalnum() or not message_id.isascii():
+            raise Defect("store.file-name", "A message's file has a name that we did not give.")
         return self.spool / direction / message_id
 
+    def sweep(self) -> None:
+        """Remove bodies that a crash left without a message. Only while nothing else runs."""
+        for direction in ("in", "out"):
+            rows = Message.objects.filter(direction=direction)
+            known = set(rows.values_list("file", flat=True))
+            for file in (self.spool / direction).glob("*"):
+                if file.name not in known:
+                    file.unlink()
+
     def seen_nonce(self, sender: str, nonce: str) -> bool:
-        try:
-            with transaction.atomic():
-                Nonce.objects.create(sender=sender, nonce=nonce)
-        except IntegrityError:
-            return True
-        return False
+        if len(nonce) > NONCE_LENGTH:
+            raise Refusal("message.bad-nonce", f"A nonce is longer than {NONCE_LENGTH} characters.")
+        now = self._clock.now()
+        self._forget_nonces(now)
+        return not _added(Nonce(sender=sender, nonce=nonce, at=now))
+
+    def _forget_nonces(self, now: datetime) -> None:
+        """Forget, now and then, the nonces of requests that have expired meanwhile."""
+        if self._pruned is None or not self._pruned <= now < self._pruned + REMEMBER:
+            Nonce.objects.filter(at__lt=now - REMEMBER).delete()
+            self._pruned = now
 
     def traffic(self) -> Json:
-        rows = Message.objects.values("direction", "peer", "path").annotate(
-            messages=Count("id"), bytes=Sum("size")
-        )
-        return {"paths": list(rows.order_by("direction", "peer", "path"))}
+        rows = Message.objects.values("direction", "peer", "path")
+        # PostgreSQL's sum of bigints is a decimal.
+        paths = [
+            {**row, "bytes": int(row["bytes"])}
+            for row in rows.annotate(messages=Count("id"), bytes=Sum("size"))
+        ]
+        return {"paths": sorted(paths, key=lambda p: (p["direction"], p["peer"], p["path"]))}
 
     def queue(self) -> Json:
         waiting = DBTaskResult.objects.filter(status__in=("READY", "RUNNING")).count()
         done = DBTaskResult.objects.filter(status__in=("SUCCESSFUL", "FAILED")).count()
         failed = Message.objects.filter(state="failed").values("id", "path", "peer")
-        return {"waiting": waiting, "done": done, "failed": list(failed)}
+        return {
+            "waiting": waiting,
+            "done": done,
+            "failed": sorted(failed, key=lambda message: message["id"]),
+        }
+
+
+def _added(row: Message | Nonce) -> bool:
+    """Insert a row; False when one with its key is there. The transaction around it goes on."""
+    try:
+        with transaction.atomic():
+            row.save(force_insert=True)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _finish(row: str, state: str) -> None:
+    Message.objects.filter(id=row).update(state=state, attempts=F("attempts") + 1)
+
+
+def _moved() -> Defect:
+    return Defect("store.stream-moved", "The stream changed since it was read.")
