@@ -81,12 +81,18 @@ def install_body(config: BodyConfig, folders: Folders) -> None:
 
 
 def migrate() -> None:
-    """Bring the database up to date and start again what a crash cut off."""
+    """Bring the database up to date, start again what a crash cut off, and clear its rests."""
     from django.core.management import call_command
     from django_tasks_db.models import DBTaskResult
 
+    from sekisho.web.runtime import current
+    from sekisho.web.store.adapter import DjangoStore
+
     call_command("migrate", verbosity=0, interactive=False)
     DBTaskResult.objects.filter(status="RUNNING").update(status="READY")
+    store = current().body.store
+    assert isinstance(store, DjangoStore)
+    store.sweep()
 
 
 def close_connections() -> None:

@@ -1,35 +1,56 @@
-"""The two tasks of a body's worker: handle what came in, deliver what must go out."""
+"""The two tasks of a body's worker: handle what came in, deliver what must go out.
+
+An error ends no task: its text, which may hold a value, would be kept with the task's result.
+"""
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+import logging
+from datetime import timedelta
+from typing import Any
 
 from django.utils import timezone
 from django_tasks import task
 
+from sekisho.body.service import where
 from sekisho.web.runtime import current
 
+log = logging.getLogger("sekisho.web")
+
 RETRY_SECONDS = (1, 2, 5, 15, 60, 300, 900)
+DEFECT_ATTEMPTS = 3
+"""How often a message is tried whose handling ended in an error of ours."""
 
 
 @task()
 def handle(message_id: str, attempt: int = 0) -> str:
-    """Handle one received message; one that needs a body which is away is handled again later."""
-    state = current().handle(message_id)
+    """Handle one received message; the result is a state, never a value."""
+    try:
+        state = current().handle(message_id)
+    except Exception as error:
+        log.error("handling failed: %s", where(error))
+        state = "failed" if attempt + 1 >= DEFECT_ATTEMPTS else "unreachable"
+        if state == "failed":
+            current().body.store.finish_incoming(message_id, state)
     if state == "unreachable":
-        handle.using(run_after=_later(attempt)).enqueue(message_id, attempt + 1)
+        _again(handle, message_id, attempt)
     return state
 
 
 @task()
 def deliver(message_id: str, attempt: int = 0) -> str:
     """Deliver one message; a receiver that does not answer is tried again, ever more rarely."""
-    state = current().deliver(message_id)
+    try:
+        state = current().deliver(message_id)
+    except Exception as error:
+        log.error("delivery failed: %s", where(error))
+        state = "unreachable"
     if state == "unreachable":
-        deliver.using(run_after=_later(attempt)).enqueue(message_id, attempt + 1)
+        _again(deliver, message_id, attempt)
     return state
 
 
-def _later(attempt: int) -> datetime:
+def _again(what: Any, message_id: str, attempt: int) -> None:
     wait = RETRY_SECONDS[min(attempt, len(RETRY_SECONDS) - 1)]
-    return timezone.now() + timedelta(seconds=wait)
+    later = timezone.now() + timedelta(seconds=wait)
+    what.using(run_after=later).enqueue(message_id, attempt + 1)

@@ -15,9 +15,12 @@ from sekisho.body.service import where
 from sekisho.common.canonical import digest
 from sekisho.common.clock import SystemClock
 from sekisho.common.errors import SekishoError, UserError
-from sekisho.exchange.messages import verify_request
+from sekisho.common.ids import new_id
+from sekisho.exchange.messages import Verified, verify_request
 from sekisho.web.portals.start import start_page
 from sekisho.web.runtime import current
+
+CONTENT_TYPE_LENGTH = 80
 
 log = logging.getLogger("sekisho.web")
 View = Callable[..., HttpResponse]
@@ -73,21 +76,32 @@ def exchange(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
         return JsonResponse(answer)
     if request.method != "POST":
         raise UserError("exchange.method", "A message is sent with POST.")
-    return keep(request, endpoint, verified.sender, verified.message_id, verified.meta)
+    return keep(request, endpoint, verified)
 
 
-def keep(
-    request: HttpRequest, endpoint: Endpoint, sender: str, message_id: str, meta: dict[str, object]
-) -> HttpResponse:
-    """Write a message's body, then its row and its task, then say that it was accepted."""
-    store = current().body.store
-    # Ids are of their sender: nobody can take another's, nor write over its message.
-    message_id = digest(f"{sender}/{message_id}".encode())[:32]
-    file = store.write_spool("in", message_id, request.body)
+def keep(request: HttpRequest, endpoint: Endpoint, verified: Verified) -> HttpResponse:
+    """Write a message's body, then its row and its task, then say that it was accepted.
+
+    The body's file has a fresh name of ours: nothing that a sender says names a file, and a message
+    that comes again cannot touch what was kept.
+    """
+    # Ids are of their sender: nobody can take another's.
+    message_id = digest(f"{verified.sender}/{verified.message_id}".encode())[:32]
+    if len(request.content_type or "") > CONTENT_TYPE_LENGTH:
+        raise UserError("message.bad-content-type", "The content type is too long.")
+    body = current().body
+    file = body.store.write_spool("in", new_id(body.random), request.body)
     message = Incoming(
-        message_id, sender, endpoint.path, dict(meta), request.content_type or "", file
+        message_id,
+        verified.sender,
+        endpoint.path,
+        dict(verified.meta),
+        request.content_type or "",
+        file,
     )
-    new = store.keep_incoming(message, len(request.body))
+    new = body.store.keep_incoming(message, len(request.body))
+    if not new:
+        file.unlink()
     return JsonResponse({"accepted": message_id, "new": new}, status=202 if new else 200)
 
 

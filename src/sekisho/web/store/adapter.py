@@ -114,15 +114,16 @@ class DjangoStore:
             size=size,
             state="waiting",
         )
-        if not _added(row):
-            return False
-        handle.enqueue(message.id)
-        return True
+        with transaction.atomic():
+            new = _added(row)
+            if new:
+                handle.enqueue(message.id)
+        return new
 
     def incoming(self, message_id: str) -> Incoming:
         row = Message.objects.get(id=f"in:{message_id}")
         file = self.file("in", row.file)
-        return Incoming(message_id, row.peer, row.path, row.meta, row.content_type, file)
+        return Incoming(message_id, row.peer, row.path, row.meta, row.content_type, file, row.state)
 
     def finish_incoming(self, message_id: str, state: str) -> None:
         _finish(f"in:{message_id}", state)
@@ -141,8 +142,9 @@ class DjangoStore:
             size=len(message.body),
             state="waiting",
         )
-        if _added(row):
-            deliver.enqueue(message_id)
+        with transaction.atomic():
+            if _added(row):
+                deliver.enqueue(message_id)
 
     def outgoing(self, message_id: str) -> tuple[Outgoing, str]:
         row = Message.objects.get(id=f"out:{message_id}")
