@@ -27,7 +27,14 @@ class RehearsalOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BodyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One body. Paths are relative to the file; ``database`` is a Django-style URL."""
+    """One body. Paths are relative to the file.
+
+    Args:
+        database: ``sqlite``, or ``postgresql://user:password@host/name``.
+        declared_synthetic: all data of this body are synthetic; lets a watchdog bound the memory
+            of a study where there is no cgroup.
+        cgroup: a cgroup v2 folder delegated to this service, with the memory controller.
+    """
 
     body: str
     framework: str
@@ -36,6 +43,7 @@ class BodyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: str
     database: str = "sqlite"
     declared_synthetic: bool = False
+    cgroup: str | None = None
     rehearsal: RehearsalOptions | None = None
 
 

@@ -22,9 +22,11 @@ from sekisho.framework.rooms import classes_of, functions_of, rooms
 from sekisho.framework.submission import (
     NO_COLLECTOR,
     NO_OPERATOR_CONTRACT,
+    NOTICE_PERIOD,
     Recipient,
     SubmissionRoute,
     collectors,
+    collects_from,
     holders,
     provider_destinations,
     recipients,
@@ -33,6 +35,7 @@ from sekisho.framework.submission import (
 
 __all__ = [
     "DECIDES",
+    "NOTICE_PERIOD",
     "NO_COLLECTOR",
     "NO_OPERATOR_CONTRACT",
     "Crossing",
@@ -44,6 +47,7 @@ __all__ = [
     "Window",
     "classes_of",
     "collectors",
+    "collects_from",
     "crossings",
     "desks",
     "environment",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import date, timedelta
 
 from sekisho.common.ids import BodyId
 from sekisho.framework.model import CLASSES, DataClass, Framework
@@ -11,6 +12,9 @@ from sekisho.framework.model import CLASSES, DataClass, Framework
 NO_OPERATOR_CONTRACT = "no-operator-contract"
 """Several bodies collect the class and the provider has a contract with none of them: legal,
 and its data of that class are then missing."""
+
+NOTICE_PERIOD = "notice-period"
+"""The body collects only some days after a person was given notice, and they are not over."""
 
 NO_COLLECTOR = "no-collector"
 """The framework gives collection of the class to nobody and says so."""
@@ -88,6 +92,16 @@ def submission_routes(
         # Classes come in the order basic, additional, hard: the first part is the basic one.
         return (SubmissionRoute(split[0][0], split),)
     return tuple(SubmissionRoute(body, ((body, taken),)) for body, taken in split)
+
+
+def collects_from(fw: Framework, body: BodyId, notified_on: date) -> date:
+    """Return the first day on which ``body`` may collect of persons notified on that day.
+
+    A certified operator waits ``collection.notice_days``; a public body collects by law.
+    """
+    if fw.find_body(body).kind != "certified":
+        return notified_on
+    return notified_on + timedelta(days=fw.collection.notice_days)
 
 
 def provider_destinations(fw: Framework, operator: str | None) -> tuple[BodyId, ...]:

@@ -23,9 +23,11 @@ from sekisho.exchange import parcel, seal
 from sekisho.exchange.keys import SigningKey
 from sekisho.framework import (
     CLASSES,
+    NOTICE_PERIOD,
+    DataClass,
     DataKinds,
     Framework,
-    Recipient,
+    collects_from,
     desks,
     lanes,
     recipients,
@@ -38,6 +40,8 @@ from sekisho.pseudonym.group import Element
 from sekisho.rehearsal import cast
 from sekisho.rehearsal.scenario import Application, Job, OptOut, Scenario, Submission
 from sekisho.rehearsal.stage import Stage
+
+To = BodyId | Withheld
 
 VOTE_DAYS = 20
 """Days after an application on which its lanes vote (design section 6)."""
@@ -108,17 +112,18 @@ class Play:
     def submit(self, sent: Submission) -> None:
         """Prepare a provider's files and hand them over at the doors that the framework names."""
         provider = self.scenario.provider_of(sent.provider)
-        targets: dict[str, Recipient] = {
-            c: recipients(self.framework, c, provider.operator) for c in CLASSES
-        }
-        to = {
-            c: one.body if one.body is not None else Withheld(one.cause or "")
-            for c, one in targets.items()
+        to: dict[str, To] = {
+            c: self._recipient(c, provider.operator, self.day_of(sent.day)) for c in CLASSES
         }
         sender = self._sender(sent.provider, self.day_of(sent.day))
         try:
             prepared = prepare(
-                sent.files, sent.format, self._classify, sender.provider_key, to, system_random
+                sent.files,
+                sent.format,
+                self._classify,
+                sender.provider_key,
+                to,
+                system_random,
             )
         except SekishoError as error:
             self.record.submissions.append(
@@ -143,6 +148,17 @@ class Play:
             for one in prepared.findings
         ]
         write_atomically(home / f"findings-{sent.format}.json", orjson.dumps(findings))
+
+    def _recipient(self, data_class: DataClass, operator: str | None, day: date) -> To:
+        """Return who gets one class on a day, or why nobody does."""
+        found = recipients(self.framework, data_class, operator)
+        if found.body is None:
+            return Withheld(found.cause or "")
+        days = timedelta(days=self.framework.collection.notice_days)
+        notified = self.scenario.collection.notice_from or self.scenario.start - days
+        if day < collects_from(self.framework, found.body, notified):
+            return Withheld(NOTICE_PERIOD)
+        return found.body
 
     def _classify(self, format_id: str, record: str) -> tuple[tuple[str, str], ...]:
         kind = self.kinds.kind_of(format_id, record)

@@ -162,7 +162,21 @@ def _lost(play: Play, figures: dict[str, Json]) -> Json:
                 "outside_cohort": project["counts"]["outside_cohort"],
                 "incidents": project["incidents"],
             }
-    return {"records_withheld": dict(withheld), "projects": projects}
+    return {
+        "records_withheld": dict(withheld),
+        "records_quarantined": _quarantined(figures),
+        "projects": projects,
+    }
+
+
+def _quarantined(figures: dict[str, Json]) -> dict[str, dict[str, int]]:
+    """Return body → rule → records that the body's rule kept out of its tables."""
+    found: dict[str, Counter[str]] = {}
+    for body, one in figures.items():
+        for receipt in one["submissions"]:
+            for breach in receipt["breaches"]:
+                found.setdefault(body, Counter())[breach["rule"]] += breach["records"]
+    return {body: dict(sorted(rules.items())) for body, rules in found.items()}
 
 
 def _text(value: Any) -> Any:

@@ -33,6 +33,17 @@ KINDS: tuple[tuple[str, str], ...] = (
 )
 """What a document of a body's folder is, by the beginning of its name; the first that fits."""
 
+SIGNED = {
+    "submission.landed": "receipts/{submission}.jws",
+    "optout.choice": "choices/{ref}.jws",
+    "optout.list": "lists/{number:08d}.jws",
+    "lane.decided": "decisions/{application}.jws",
+    "permit.received": "permits/{application}.json",
+    "extract.made": "receipts/extract-{application}.jws",
+    "release.made": "receipts/release-{application}-{run}.jws",
+}
+"""The document that a body signed or took with an entry of this kind."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -94,6 +105,7 @@ class _Run:
         self.problems: list[Problem] = []
         self.entries = self.ledgers = self.documents = self.tables = self.released = 0
         self.recorded: set[str] = set()
+        self.left: set[Path] = set()
 
     def verify(self) -> Verification:
         self._global_key()
@@ -104,6 +116,7 @@ class _Run:
             for file in sorted((home / "documents").rglob("*")):
                 if file.is_file():
                     self._document(home, file)
+        self._only_released()
         return Verification(
             self.entries,
             self.ledgers,
@@ -129,8 +142,16 @@ class _Run:
             return
         for entry in TileLog(folders.ledger).entries():
             self.entries += 1
-            said = orjson.loads(entry)["body"]
-            self.recorded |= set(_digests(said))
+            read = orjson.loads(entry)
+            self.recorded |= set(_digests(read["body"]))
+            self._expected(home, read["kind"], read["body"])
+
+    def _expected(self, home: Path, kind: str, said: Json) -> None:
+        """What the ledger says was signed must be there."""
+        if kind in SIGNED:
+            name = SIGNED[kind].format(**said, run=str(said.get("release", "")).rpartition(":")[2])
+            if not (home / "documents" / name).is_file():
+                self._problem(home / "documents" / name, "is missing")
 
     def _document(self, home: Path, file: Path) -> None:
         self.documents += 1
@@ -188,7 +209,14 @@ class _Run:
                 self._problem(file, f"the release of {name} is in no ledger")
             self._same(inside / name, wanted)
             self._same(outside / name, wanted)
+            self.left.add(outside / name)
             self.released += 1
+
+    def _only_released(self) -> None:
+        """What lies in the folder of released files must have left through a release."""
+        for file in sorted((self.folder / "released").rglob("*")):
+            if file.is_file() and file not in self.left:
+                self._problem(file, "was released by nobody")
 
     def _same(self, file: Path, wanted: str) -> None:
         if not file.is_file():

@@ -66,7 +66,7 @@ def _held(body: Body) -> list[Json]:
 
 
 def _receipt(payload: Json) -> Json:
-    return {name: payload[name] for name in ("format", "balance", "totals", "rows")}
+    return {name: payload[name] for name in ("format", "balance", "totals", "rows", "breaches")}
 
 
 def _lane(body: Body, name: str) -> Json:

@@ -84,6 +84,7 @@ def run(body: Body, message: Incoming) -> Outcome:
         outcome=real.status if real.passed else f"not-passed:{real.reason}",
         seconds=real.milliseconds // 1000,
         peak_mb=real.peak_bytes // 2**20,
+        memory_guard=real.controls["memory"],
     )
     outcome.add(_request(body, granted, job, kept, records, verdicts, study))
     return outcome
@@ -114,7 +115,8 @@ def _both_runs(
     study = unpack(package, home / "read")
     _require_permitted(study, granted)
     environment: Environment = stage()
-    facts = Facts(declared_synthetic=body.config.declared_synthetic)
+    cgroup = None if body.config.cgroup is None else Path(body.config.cgroup)
+    facts = Facts(declared_synthetic=body.config.declared_synthetic, cgroup=cgroup)
     probe: ProbeReport = self_test(environment, facts)
     limits = Limits()
     plan = plan_of(body, granted, body.id, granted.permit.classes)

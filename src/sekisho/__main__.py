@@ -1,0 +1,5 @@
+"""``python -m sekisho``."""
+
+from sekisho.cli import main
+
+main()
