@@ -1,0 +1,80 @@
+"""JSON Schemas of every file that a person writes, and of the report that a run writes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+
+from sekisho import framework
+from sekisho.body.config import BodyConfig
+from sekisho.control import catalogue, optout, review
+from sekisho.data import collection, processing, release
+from sekisho.data.analysis import study
+from sekisho.reference.report import Report
+from sekisho.rehearsal import scenario
+
+Json = dict[str, Any]
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+def all_schemas() -> dict[str, Json]:
+    """Return every schema by the name of what it describes."""
+    found: dict[str, tuple[str, Json]] = {
+        "framework": ("frameworks/*.toml: who performs which function", framework.schema()),
+        "scenario": ("scenarios/*.toml: a rehearsal", scenario.schema()),
+        "study": ("study.toml: an analysis and the tables it declares", study.schema()),
+        "report": ("report.json: what a run did", msgspec.json.schema(Report)),
+        "body": ("body.toml: what one body is told at its start", _of(BodyConfig)),
+        "catalogue": ("rules/catalogue.toml: data sets and terms of use", catalogue.schema()),
+        "rules-collection": ("rules/collection.toml: checks at landing", _of(_COLLECTION)),
+        "rules-opt-out": ("rules/opt-out.toml: how old a list may be", optout.schema()),
+        "rules-processing": ("rules/processing/*.toml: a form of processing", _of(_PROCESSING)),
+        "rules-publication": ("rules/publication/*.toml: what may be published", release.schema()),
+        "rules-review-application": ("rules/review/application.toml", review.form_schema()),
+        "rules-review-ballot": ("rules/review/ballot.toml", review.ballot_schema()),
+        "rules-review-clocks": ("rules/review/clocks.toml", review.clock_schema()),
+        "rules-review-joining": ("rules/review/joining.toml", review.joining_schema()),
+        "rules-review-permit": ("rules/review/permit.toml", review.permit_schema()),
+        "committee": ("committee.toml: who sits on a body's committee", review.committee_schema()),
+    }
+    titles = {
+        "claims": "frameworks/claims.toml: the memo's merits and problems",
+        "data-kinds": "rules/data-kinds.toml: kinds of data and their classes",
+        "providers": "rules/providers.toml: providers by function",
+    }
+    found |= {name: (title, framework.schemas()[name]) for name, title in titles.items()}
+    return {
+        name: {**_tidied(made), "$schema": DIALECT, "title": title}
+        for name, (title, made) in sorted(found.items())
+    }
+
+
+_COLLECTION: Any = collection.CollectionRules
+_PROCESSING: Any = processing.Rules
+
+
+def _of(kind: Any) -> Json:
+    return msgspec.json.schema(kind)
+
+
+def _tidied(value: Any) -> Any:
+    """Return a schema whose descriptions, taken from docstrings, have no indentation."""
+    if isinstance(value, dict):
+        return {
+            key: inspect.cleandoc(item).replace("``", "`")
+            if key == "description" and isinstance(item, str)
+            else _tidied(item)
+            for key, item in value.items()
+        }
+    return [_tidied(item) for item in value] if isinstance(value, list) else value
+
+
+def pages() -> Iterator[tuple[str, str]]:
+    """Yield each schema as a file, its keys in one order."""
+    for name, made in all_schemas().items():
+        text = json.dumps(made, ensure_ascii=False, indent=2, sort_keys=True)
+        yield f"schemas/{name}.schema.json", text + "\n"
