@@ -89,8 +89,7 @@ def run(
         stage = Stage(fleet, {actor.id: actor.keys for actor in actors})
         play = Play(scenario, framework, kinds_of(framework, framework_file), stage, out)
         begun = time.monotonic()
-        for step in play.run():
-            progress(step)
+        steps = _timed(play, progress)
         seconds["play"] = time.monotonic() - begun
         progress("figures")
         figures = {
@@ -101,11 +100,27 @@ def run(
     seconds["total"] = time.monotonic() - started
     report = compose(play, figures, seconds)
     report["failed"] = failed
+    report["steps"] = steps
     write_atomically(
         out / "report.json",
         orjson.dumps(report, option=orjson.OPT_INDENT_2 | orjson.OPT_SORT_KEYS) + b"\n",
     )
     return report
+
+
+def _timed(play: Play, progress: Progress) -> list[dict[str, Any]]:
+    """Play all steps; return what each was and how long it took."""
+    steps: list[dict[str, Any]] = []
+    begun = time.monotonic()
+    for step in play.run():
+        if steps:
+            steps[-1]["seconds"] = round(time.monotonic() - begun, 2)
+        begun = time.monotonic()
+        steps.append({"step": step, "seconds": 0.0})
+        progress(step)
+    if steps:
+        steps[-1]["seconds"] = round(time.monotonic() - begun, 2)
+    return steps
 
 
 def _failed(stage: Stage) -> list[dict[str, str]]:

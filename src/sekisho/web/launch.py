@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -79,7 +80,7 @@ def _spawn(config: Path) -> subprocess.Popen[bytes]:
     log.mkdir(parents=True, exist_ok=True)
     with (log / "process.log").open("ab") as output:
         return subprocess.Popen(
-            [sys.executable, "-m", "sekisho.web.serve", str(config)],
+            [sys.executable, "-m", "sekisho.web.serve", str(config), str(os.getpid())],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -193,4 +193,6 @@ def free_port() -> int:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) > 2:  # started by `sekisho.web.launch`: never outlive it
+        die_with(int(sys.argv[2]))
     sys.exit(serve(Path(sys.argv[1])))
