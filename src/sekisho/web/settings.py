@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from sekisho.body.config import BodyConfig, Folders
 from sekisho.common.errors import UserError
 
+HERE = Path(__file__).parent
 LANGUAGES = (("ja", "日本語"), ("en", "English"))
 
 
@@ -56,7 +57,7 @@ def settings_for(config: BodyConfig, folders: Folders, secret: bytes) -> dict[st
         "MIDDLEWARE": [
             "django.middleware.security.SecurityMiddleware",
             "whitenoise.middleware.WhiteNoiseMiddleware",
-            "django.middleware.locale.LocaleMiddleware",
+            "sekisho.web.language.AskedLanguage",
             "django.middleware.common.CommonMiddleware",
             "django.middleware.clickjacking.XFrameOptionsMiddleware",
             "sekisho.web.headers.ContentSecurityPolicy",
@@ -64,7 +65,7 @@ def settings_for(config: BodyConfig, folders: Folders, secret: bytes) -> dict[st
         "TEMPLATES": [
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
-                "DIRS": [str(Path(__file__).parent / "templates")],
+                "DIRS": [str(HERE / "templates")],
                 "OPTIONS": {"context_processors": ["django.template.context_processors.i18n"]},
             }
         ],
@@ -77,8 +78,9 @@ def settings_for(config: BodyConfig, folders: Folders, secret: bytes) -> dict[st
         "TIME_ZONE": "Asia/Tokyo",
         "LANGUAGE_CODE": "ja",
         "LANGUAGES": LANGUAGES,
+        "LOCALE_PATHS": [str(HERE / "locale")],
         "STATIC_URL": "/static/",
-        "STATICFILES_DIRS": [str(Path(__file__).parent / "static")],
+        "STATICFILES_DIRS": [str(HERE / "static")],
         "WHITENOISE_USE_FINDERS": True,
         "WHITENOISE_AUTOREFRESH": False,
         "X_FRAME_OPTIONS": "DENY",

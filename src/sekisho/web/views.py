@@ -8,6 +8,7 @@ from functools import wraps
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
+from django.utils.translation import get_language
 
 from sekisho.body.endpoints import Endpoint
 from sekisho.body.ports import Incoming
@@ -15,9 +16,10 @@ from sekisho.body.service import where
 from sekisho.common.canonical import digest
 from sekisho.common.clock import SystemClock
 from sekisho.common.errors import SekishoError, UserError
-from sekisho.common.ids import new_id
+from sekisho.common.ids import BodyId, new_id
 from sekisho.exchange.messages import Verified, verify_request
-from sekisho.web.portals.start import start_page
+from sekisho.web.language import kept
+from sekisho.web.portals.start import performed, shell, start_page
 from sekisho.web.runtime import current
 
 CONTENT_TYPE_LENGTH = 80
@@ -110,29 +112,48 @@ def health(request: HttpRequest) -> HttpResponse:
     return JsonResponse({"body": current().body.id, "status": "ok"})
 
 
+@explained
 def checkpoint(request: HttpRequest) -> HttpResponse:
     """Show the ledger's latest signed checkpoint (C2SP)."""
-    file = current().body.folders.ledger / "checkpoint"
-    text = file.read_text() if file.exists() else ""
-    return HttpResponse(text, content_type="text/plain; charset=utf-8")
+    try:
+        note = current().body.ledger.checkpoint()
+    except FileNotFoundError:
+        return JsonResponse(
+            {
+                "type": "urn:sekisho:problem:ledger.no-checkpoint",
+                "title": "The ledger has no checkpoint yet.",
+                "status": 404,
+            },
+            status=404,
+            content_type="application/problem+json",
+        )
+    return HttpResponse(note, content_type="text/plain; charset=utf-8")
 
 
 def start(request: HttpRequest) -> HttpResponse:
     """Show what this body is."""
-    return render(request, "start.html", start_page(current().body))
+    return page(request, "start.html", start_page(current().body, get_language() or "ja"))
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """Say that this body has no such door, and where its doors are listed."""
-    page = "This is not a function of this body."
-    accepts = request.headers.get("Accept", "")
-    if request.path.startswith("/exchange/") or "html" not in accepts:
-        return JsonResponse(
-            {"type": "urn:sekisho:problem:body.no-such-door", "title": page, "status": 404},
-            status=404,
-            content_type="application/problem+json",
-        )
-    return render(request, "not_found.html", {"body": current().body}, status=404)
+    """Say that this is not a function of this body, and which are: as a page or to a program."""
+    body, language = current().body, get_language() or "ja"
+    if "text/html" in request.headers.get("Accept", ""):
+        return page(request, "not_found.html", shell(body, language), status=404)
+    problem = {
+        "type": "urn:sekisho:problem:body.no-such-door",
+        "title": "This is not a function of this body.",
+        "status": 404,
+        "functions": [one.id for one in performed(body.framework, BodyId(body.id), language)],
+    }
+    return JsonResponse(problem, status=404, content_type="application/problem+json")
+
+
+def page(
+    request: HttpRequest, template: str, context: dict[str, object], status: int = 200
+) -> HttpResponse:
+    """Return a page, with the language that was asked for carried along by its links."""
+    return render(request, template, {**context, "kept": kept(request)}, status=status)
 
 
 def failed(request: HttpRequest) -> HttpResponse:
