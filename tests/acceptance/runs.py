@@ -1,0 +1,156 @@
+"""Rehearsals for acceptance tests: each scenario runs once in each framework and is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from sekisho.common.ids import project_domain
+from sekisho.common.secretfile import read_secret
+from sekisho.exchange import jws, tables
+from sekisho.exchange.directory import Directory
+from sekisho.framework import framework_files
+from sekisho.pseudonym.group import multiply
+from sekisho.pseudonym.identifiers import PersonKey, element_of
+from sekisho.pseudonym.keys import ConverterSecret
+from sekisho.rehearsal import run as rehearsal
+from sekisho.rehearsal.play import Play
+from sekisho.rehearsal.scenario import OptOut, Scenario, Submission, read_scenario
+
+ROOT = Path(__file__).resolve().parents[2]
+FRAMEWORKS = tuple(path.stem for path in framework_files(ROOT))
+"""Whatever is in frameworks/: a new file is tested without a new line here."""
+PERSONS = 200
+Json = dict[str, Any]
+
+
+def first_study(persons: int = PERSONS) -> Scenario:
+    """Return the main job with fewer people."""
+    return read_scenario(ROOT / "scenarios" / "first-study.toml").with_population(persons)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One rehearsal that is over: its folder and its report."""
+
+    scenario: Scenario
+    folder: Path
+    report: Json
+
+    def released(self, application: str) -> dict[str, bytes]:
+        """Return what left for an application."""
+        home = self.folder / "released" / application
+        return {file.name: file.read_bytes() for file in sorted(home.iterdir()) if file.is_file()}
+
+    def environment(self, application: str) -> str:
+        return str(self.report["projects"][application]["environment"])
+
+    def table(self, application: str, name: str) -> pa.Table:
+        """Return a table as the study saw it."""
+        return pq.read_table(self.folder / "projects" / application / "data" / f"{name}.parquet")
+
+    def received(self, application: str) -> dict[str, set[bytes]]:
+        """Return ``holder.class`` → the project pseudonyms that came to the gate."""
+        home = self.folder / "bodies" / self.environment(application) / "data" / "projects"
+        return {
+            file.stem: set(tables.unpack(file.read_bytes())["persons"]["pseudonym"].to_pylist())
+            for file in sorted((home / application / "incoming").glob("*.part"))
+        }
+
+    def pseudonym(self, application: str, key: PersonKey) -> bytes:
+        """Return a person's pseudonym in a project, from both converters' secrets: N = f1·f2·H(x).
+
+        Nobody in the system can do this: no body has both secrets.
+        """
+        domain = project_domain(application, self.environment(application))
+        element = element_of(key)
+        for secret in self._converters():
+            element = multiply(secret.factor(domain, 0), element)
+        return bytes(element)
+
+    def _converters(self) -> Iterator[ConverterSecret]:
+        for file in sorted((self.folder / "bodies").glob("*/keys/converter")):
+            yield ConverterSecret.from_bytes(read_secret(file))
+
+    def receipts(self) -> Iterator[Json]:
+        """Yield the payloads of all landing receipts, their signatures verified."""
+        directory = Directory.read(self.folder / "directory.json")
+        for file in sorted((self.folder / "bodies").glob("*/documents/receipts/*.jws")):
+            if not file.name.startswith(("extract-", "release-")):
+                kind = "sekisho-landing-receipt"
+                yield dict(jws.verify(file.read_bytes(), directory.resolve, kind).payload)
+
+    def entries(self, kind: str) -> int:
+        """Return how many entries of a kind all ledgers have."""
+        return sum(one["kinds"].get(kind, 0) for one in self.report["ledgers"].values())
+
+
+class Resending(Play):
+    """Sends all files a second time; what the bodies signed must stay as it is, byte for byte."""
+
+    def submit(self, sent: Submission) -> None:
+        super().submit(sent)
+        self.stage.settle()
+        before = self._signed()
+        assert before
+        super().submit(sent)
+        self.stage.settle()
+        assert self._signed() == before
+
+    def _signed(self) -> dict[Path, bytes]:
+        found = (self.folder / "bodies").glob("*/documents/receipts/*")
+        return {file: file.read_bytes() for file in found}
+
+
+@dataclass
+class Rehearsals:
+    """Runs by name, each made when it is first asked for."""
+
+    folder: Path
+    kept: dict[str, Run | Exception] = field(default_factory=dict)
+
+    def get(self, name: str, make: Callable[[], Scenario], **options: Any) -> Run:
+        """Return the run called ``name``; one that failed fails again, without running again."""
+        if name not in self.kept:
+            try:
+                self.kept[name] = run(make(), self.folder / name, **options)
+            except Exception as error:
+                self.kept[name] = error
+        found = self.kept[name]
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+
+def run(scenario: Scenario, folder: Path, **options: Any) -> Run:
+    """Rehearse ``scenario`` below ``folder``; `play` is another class to play it."""
+    with playing(options.pop("play", Play)):
+        report = rehearsal.run(scenario, folder, root=ROOT, **options)
+    return Run(scenario, folder, report)
+
+
+@contextmanager
+def playing(play: type[Play]) -> Iterator[None]:
+    """Let rehearsals be played by ``play``, a class that does something more (drills)."""
+    before, rehearsal.Play = rehearsal.Play, play
+    try:
+        yield
+    finally:
+        rehearsal.Play = before
+
+
+def standing(scenario: Scenario, on: date) -> dict[PersonKey, set[str]]:
+    """Return each person's scopes in force on a day: the last word of each scope counts."""
+    found: dict[PersonKey, set[str]] = {}
+    choices: list[OptOut] = [c for c in scenario.opt_out if (on - scenario.start).days >= c.day]
+    for choice in sorted(choices, key=lambda c: c.day):
+        scopes = found.setdefault(scenario.key_of(choice.person), set())
+        (scopes.discard if choice.revoke else scopes.add)(choice.scope)
+    return found
