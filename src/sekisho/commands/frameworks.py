@@ -12,8 +12,6 @@ from rich.table import Table
 
 from sekisho.commands.output import OUT, root, show_json, show_table
 from sekisho.common.atomicfile import write_atomically
-from sekisho.comparison import ANSWERS, beside, measured_from, print_pdf
-from sekisho.comparison import sheet as make_sheet
 from sekisho.framework import (
     FUNCTIONS,
     DataClass,
@@ -203,6 +201,9 @@ def sheet(
     json: Json = False,
 ) -> None:
     """Make one Japanese A4 page of a framework: drawing, claims, figures."""
+    from sekisho.comparison import ANSWERS, beside, measured_from, print_pdf
+    from sekisho.comparison import sheet as make_sheet
+
     fw, file = _load(name)
     claims = load_claims(root() / "frameworks" / "claims.toml")
     measured = measured_from(fw, root(), report)

@@ -12,6 +12,7 @@ Answer = Literal[
     "agrees",
     "disagrees",
     "no difference",
+    "in the middle",
     "not compared",
     "not run",
     "not measurable here",
@@ -24,6 +25,7 @@ ANSWER_TITLE: dict[Answer, Text] = {
     "agrees": Text(ja="向きが一致", en="sign agrees"),
     "disagrees": Text(ja="向きが異なる", en="sign differs"),
     "no difference": Text(ja="差が出ない", en="no difference"),
+    "in the middle": Text(ja="中央にあり向きがない", en="in the middle, no sign"),
     "not compared": Text(ja="他の枠組みと比べていない", en="not compared with others"),
     "not run": Text(
         ja="測定していない（sekisho compare を実行）", en="not measured (run sekisho compare)"
@@ -104,6 +106,8 @@ def _beside(framework: str, statement: Statement, claim: Claim, values: Values) 
         return Beside(framework, statement, claim, "not run")
     value, everyone = found[framework], list(found.values())
     answer: Answer = "not compared" if len(everyone) < 2 else verdict(claim, value, everyone)
+    if answer == "no difference" and min(everyone) < max(everyone):
+        answer = "in the middle"
     return Beside(
         framework, statement, claim, answer, value, min(everyone), max(everyone), len(everyone)
     )

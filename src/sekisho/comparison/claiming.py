@@ -32,7 +32,10 @@ def claims_section(made: Comparison) -> str:
     body += _heading("原文と向きが異なるもの", "Where the figure differs from the memo")
     body += (
         table(
-            "", _CLAIM_HEADER, [_claim(made, one, with_quote=True) for one in differs], kind="words"
+            "",
+            _header(named=True),
+            [_claim(made, one, named=True) for one in differs],
+            kind="words",
         )
         if differs
         else note("ない。", "None.")
@@ -43,7 +46,7 @@ def claims_section(made: Comparison) -> str:
         if not mine:
             continue
         rows = list(_quoted(made, mine))
-        body += table(both(run.title), _CLAIM_HEADER, rows, kind="words")
+        body += table(both(run.title), _header(named=False), rows, kind="words")
     body += _heading("原文が言うこと・言わないこと", "What the memo says, and where it is silent")
     body += _criteria(made)
     title = Text(ja="原文の主張と値", en="The memo's claims beside the figures")
@@ -54,14 +57,19 @@ def _heading(ja: str, en: str) -> str:
     return f"<h3>{both(Text(ja=ja, en=en))}</h3>"
 
 
-_CLAIM_HEADER = [
-    both(Text(ja="主張", en="claim")),
-    both(Text(ja="枠組み", en="framework")),
-    both(Text(ja="測る値", en="figure")),
-    both(Text(ja="値", en="value")),
-    both(Text(ja="全枠組みの範囲", en="range over frameworks")),
-    both(Text(ja="向き", en="sign")),
-]
+_SIGN = {"+": "＋", "-": "－"}
+
+
+def _header(*, named: bool) -> list[str]:
+    titles = [
+        Text(ja="主張", en="claim"),
+        *([Text(ja="枠組み", en="framework")] if named else []),
+        Text(ja="測る値", en="figure"),
+        Text(ja="値", en="value"),
+        Text(ja="全枠組みの範囲", en="range over frameworks"),
+        Text(ja="向き", en="sign"),
+    ]
+    return [both(title) for title in titles]
 
 
 def _quoted(made: Comparison, found: list[Beside]) -> Iterator[str]:
@@ -72,22 +80,24 @@ def _quoted(made: Comparison, found: list[Beside]) -> Iterator[str]:
             last = one.statement.id
             side = "メリット / merit" if one.statement.side == "merit" else "課題 / problem"
             quote = f"<b>{side}</b>「{escape(one.statement.text)}」"
-            yield f"<tr class='quote'>{cell(quote, span=len(_CLAIM_HEADER))}</tr>"
-        yield _claim(made, one)
+            yield f"<tr class='quote'>{cell(quote, span=len(_header(named=False)))}</tr>"
+        yield _claim(made, one, named=False)
 
 
-def _claim(made: Comparison, one: Beside, *, with_quote: bool = False) -> str:
+def _claim(made: Comparison, one: Beside, *, named: bool) -> str:
+    """A row for one claim; ``named`` with its framework and the statement that it is part of."""
     figure = BY_ID.get(one.figure or "")
     name = both(figure.title) if figure else "–"
     value, span = "–", "–"
     if figure and one.value is not None and one.low is not None and one.high is not None:
         value = spelled(one.value, figure.unit)
         span = f"{spelled(one.low, figure.unit)} – {spelled(one.high, figure.unit)}"
-    text = f"<span class='sign'>{one.claim.sign}</span>{both(one.claim.text)}"
-    if with_quote:
+    text = f"<span class='sign'>{_SIGN[one.claim.sign]}</span>{both(one.claim.text)}"
+    if named:
         text += f"<small>「{escape(one.statement.text)}」</small>"
-    cells = [both(made.frameworks[one.framework]), name, value, span]
-    cells.append(both(ANSWER_TITLE[one.answer]))
+    cells = [name, value, span, both(ANSWER_TITLE[one.answer])]
+    if named:
+        cells.insert(0, both(made.frameworks[one.framework]))
     return row(text, cells, numbers=False)
 
 

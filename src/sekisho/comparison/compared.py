@@ -6,15 +6,16 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.table import Table
-
-from sekisho.comparison.beside import ANSWER_TITLE, Beside, beside, criteria
-from sekisho.comparison.figures import FIGURES, Figure, Value, spelled
+from sekisho.comparison.beside import Beside, beside, criteria
+from sekisho.comparison.figures import FIGURES, Figure, Value
 from sekisho.comparison.losses import Loss, in_order, losses
 from sekisho.comparison.remains import DOORS, Json, Run, Variant
 from sekisho.framework import Claims, Text
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 Sets = dict[str, list[str]]
 """SHA-256 → the runs that have it."""
@@ -190,99 +191,18 @@ class Comparison:
         return out.getvalue()
 
     def lines(self) -> list[str | Table]:
-        """Return what the terminal shows: figures, released bytes, losses, claims, gaps."""
-        at = self.scenario
-        about = f"seed {at['seed']}, {at['start']}, {at['persons'] or '–'} persons"
-        shown: list[str | Table] = [
-            f"\n[bold]模擬 / simulation[/bold]: {about}. 推奨なし / no recommendation.\n",
-            self._figures_table(),
-            *self._released_lines(),
-            self._lost_table(),
-            self._claims_table(),
-        ]
-        for one in self.omitted:
-            word = "省略 / left out" if one.skipped else "[bold]失敗 / failed[/bold]"
-            shown.append(f"{word}: {one.framework} ({one.variant}): {one.why.ja} / {one.why.en}")
-        return shown
+        """Return what the terminal shows; the page has more."""
+        from sekisho.comparison.terminal import lines
 
-    def _figures_table(self) -> Table:
-        title = "図表の値（括弧内は共通の窓口）/ figures (in brackets: shared doors)"
-        table = Table(title=title, title_justify="left")
-        table.add_column("figure", overflow="fold", min_width=24)
-        for name in self.frameworks:
-            table.add_column(name, justify="right", overflow="fold")
-        for figure in FIGURES:
-            by_run = {(run.framework, run.variant): value for run, value in self.figure(figure)}
-            cells = []
-            for name in self.frameworks:
-                own, shared = by_run.get((name, "own")), by_run.get((name, "shared"))
-                cell = "–" if own is None else spelled(own.value, figure.unit)
-                if shared is not None and (own is None or shared.value != own.value):
-                    cell += f" ({spelled(shared.value, figure.unit)})"
-                cells.append(cell)
-            unit = f"{figure.unit.ja} / {figure.unit.en}"
-            table.add_row(
-                f"{figure.title.ja} [{unit}]\n{figure.title.en}".replace("[", "\\["), *cells
-            )
-        return table
-
-    def _released_lines(self) -> Iterator[str]:
-        runs = len(self.runs)
-        for application, files in self.released().items():
-            for file, sets in files.items():
-                have = sum(len(names) for names in sets.values())
-                if len(sets) == 1 and have == runs:
-                    said = f"全{runs}回で同じバイト列 / the same bytes in all {runs} runs"
-                elif len(sets) == 1:
-                    said = (
-                        f"{have}/{runs}回で持ち出され、同じ / released in {have} of {runs}, equal"
-                    )
-                else:
-                    groups = " | ".join(", ".join(names) for names in sets.values())
-                    said = f"異なる / [bold]differs[/bold]: {groups}"
-                yield f"{application}/{file}: {said}"
-
-    def _lost_table(self) -> Table:
-        table = Table(title="失われたもの / what was lost", title_justify="left")
-        table.add_column("cause", overflow="fold", min_width=24)
-        for name in self.frameworks:
-            table.add_column(name, justify="right")
-        for loss, by_run in self.lost():
-            cells = [
-                f"{by_run[name]:,.0f}" if (name := _key(one, "own")) in by_run else "–"
-                for one in self.frameworks
-            ]
-            table.add_row(f"{loss.title.ja}\n{loss.title.en}", *cells)
-        return table
-
-    def _claims_table(self) -> Table:
-        table = Table(title="原文の主張と値 / the memo's claims", title_justify="left")
-        for column in ("", "", "主張 / claim", "値 / value", "範囲 / range", ""):
-            table.add_column(column, overflow="fold")
-        for one in self.beside():
-            figure = one.figure
-            if figure is None:
-                continue
-            unit = next(f.unit for f in FIGURES if f.id == figure)
-            value = "–" if one.value is None else spelled(one.value, unit)
-            span = (
-                "–"
-                if one.low is None or one.high is None
-                else f"{spelled(one.low, unit)} – {spelled(one.high, unit)}"
-            )
-            answer = ANSWER_TITLE[one.answer]
-            text = f"{one.claim.text.ja}\n{one.claim.text.en}"
-            row = (one.framework, one.claim.sign, text, value, span, f"{answer.ja}\n{answer.en}")
-            table.add_row(*row)
-        return table
+        return lines(self)
 
 
-def _key(framework: str, variant: Variant) -> str:
+def key_of(framework: str, variant: Variant) -> str:
     return framework if variant == "own" else f"{framework} ({DOORS[variant].en})"
 
 
 def _name(run: Run) -> str:
-    return _key(run.framework, run.variant)
+    return key_of(run.framework, run.variant)
 
 
 def _by_digest(

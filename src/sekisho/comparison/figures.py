@@ -62,8 +62,10 @@ class Figure:
 
 def spelled(value: float, unit: Text) -> str:
     """Return a value for people."""
-    if unit is SHARE or unit == SHARE:
+    if unit == SHARE:
         return f"{100 * value:.1f} %"
+    if unit == BYTES:
+        return f"{value / 1000:,.0f} kB"
     return f"{value:,.0f}" if value == int(value) else f"{value:,.2f}"
 
 

@@ -56,6 +56,9 @@ def losses(run: Run) -> dict[Loss, float]:
     landed = [one["totals"] for bodies in report["landed"].values() for one in bodies]
     for name, title in _LANDING.items():
         found[Loss(name, title, RECORDS)] = sum(totals.get(name, 0) for totals in landed)
+    for rule, count in sorted(_broken(run).items()):
+        title = Text(ja=f"うち規則 {rule} による", en=f"of these, by rule {rule}")
+        found[Loss(f"quarantined:{rule}", title, RECORDS)] = count
     found.update(_dropped(run))
     counts = counts_of(run).values()
     for loss, name in _GATE.items():
@@ -66,6 +69,14 @@ def losses(run: Run) -> dict[Loss, float]:
     closed = sum(1 for one in report["projects"].values() if "counts" not in one)
     asked = len(report["applications"]) - len(report["projects"])
     found[_NO_PROJECT] = closed + max(asked, 0)
+    return found
+
+
+def _broken(run: Run) -> Counter[str]:
+    """Records that a body's rule kept out of its tables, by rule; one may break several."""
+    found: Counter[str] = Counter()
+    for rules in run.report["lost"]["records_quarantined"].values():
+        found.update(rules)
     return found
 
 

@@ -13,7 +13,9 @@ POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 
 def both(text: Text) -> str:
-    """Return a text in Japanese, and in English below it."""
+    """Return a text in Japanese, and in English below it where that differs."""
+    if text.ja.replace("、", ", ") == text.en:
+        return escape(text.ja)
     return f'{escape(text.ja)}<span class="en" lang="en">{escape(text.en)}</span>'
 
 
@@ -46,15 +48,16 @@ def table(caption: str, header: Iterable[str], rows: Iterable[str], *, kind: str
     )
 
 
-def document(title: str, sheet: str, body: str) -> str:
+def document(title: str, sheet: str, body: str, *, style: str = "") -> str:
     """Return a whole page that needs nothing but itself; ``sheet`` names a style sheet here."""
-    style = files("sekisho.comparison").joinpath(f"{sheet}.css").read_text("utf-8")
+    rules = files("sekisho.comparison").joinpath(f"{sheet}.css").read_text("utf-8")
+    given = f' style="{style}"' if style else ""
     return (
         '<!DOCTYPE html>\n<html lang="ja"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(title)}</title><style>{style}</style></head>"
-        f"<body>{body}</body></html>\n"
+        f"<title>{escape(title)}</title><style>{rules}</style></head>"
+        f"<body{given}>{body}</body></html>\n"
     )
 
 

@@ -72,7 +72,27 @@ def _top(made: Comparison) -> str:
         + escape(f"{DOORS['own'].ja} / {DOORS['own'].en}")
         + '<span class="shared"></span>'
         + escape(f"{DOORS['shared'].ja} / {DOORS['shared'].en}")
-        + "</p></header>"
+        + f"</p>{_alarm(made)}</header>"
+    )
+
+
+def _alarm(made: Comparison) -> str:
+    """Say at the top if a run did not come to its end; the details stand at the bottom."""
+    unhandled = sum(1 for run in made.runs if run.report["failed"])
+    failed = len(made.problems)
+    if not failed and not unhandled:
+        return ""
+    return (
+        '<p class="mark">'
+        + both(
+            Text(
+                ja=f"終わらなかった実行 {failed}、処理できなかった通信のある実行 {unhandled}"
+                "（末尾を参照）",
+                en=f"{failed} runs did not end, {unhandled} have messages that could not be "
+                "handled (see the last part)",
+            )
+        )
+        + "</p>"
     )
 
 
@@ -80,7 +100,7 @@ def _who(made: Comparison) -> str:
     rows = (
         row(
             both(run.title),
-            [both(Text(**line[key])) for key, _ in _MATRIX],
+            [_lined(line[key]) for key, _ in _MATRIX],
             numbers=False,
         )
         for run in made.own
@@ -89,6 +109,11 @@ def _who(made: Comparison) -> str:
     header = [both(Text(ja="枠組み", en="framework")), *(both(title) for _, title in _MATRIX)]
     title = Text(ja="誰が何をするか", en="Who does what")
     return section("who", title, table("", header, rows, kind="words"))
+
+
+def _lined(text: dict[str, str]) -> str:
+    """Return a cell of the matrix with each class of data on a line of its own."""
+    return both(Text(**text)).replace(" / ", "<br>")
 
 
 def _label(run: Run) -> str:
@@ -178,7 +203,11 @@ def _released(made: Comparison) -> str:
             both(Text(ja="一致", en="equal or not")),
             both(Text(ja="SHA-256（先頭）と実行", en="SHA-256 (beginning) and runs")),
         ]
-        body = table("", header, rows, kind="words")
+        about = note(
+            "解析環境の表には、環境ごとに付け直した番号とその並びが含まれる。",
+            "Tables in the environment carry numbers that are issued there anew, and their order.",
+        )
+        body = about + table("", header, rows, kind="words")
     return section("released", Text(ja="持ち出されたバイト列", en="Released bytes"), body)
 
 
@@ -226,6 +255,12 @@ def _joins(made: Comparison) -> str:
     return section("joins", title, said + table("", header, rows, kind="words"))
 
 
+def _all_or(frameworks: list[str], total: int) -> Text:
+    if len(frameworks) == total:
+        return Text(ja="全ての枠組み", en="all frameworks")
+    return Text(ja="、".join(frameworks), en=", ".join(frameworks))
+
+
 def _gaps(made: Comparison) -> str:
     items = []
     for one in made.omitted:
@@ -253,7 +288,11 @@ def _gaps(made: Comparison) -> str:
     rows = [
         row(
             f"<code>{escape(key)}</code>",
-            [f"<code>{escape(value)}</code>", escape(why), escape("、".join(frameworks))],
+            [
+                f"<code>{escape(value)}</code>",
+                escape(why),
+                both(_all_or(frameworks, len(made.own))),
+            ],
             numbers=False,
         )
         for (key, value, why), frameworks in keys.items()

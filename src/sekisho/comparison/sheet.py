@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,6 +20,10 @@ from sekisho.framework import Claims, DataKinds, Framework, all_frameworks, draw
 
 FROM_FILES = ("functions_moved", "bodies_to_build")
 """Figures that follow from the files alone, so that they stand on a sheet without any run."""
+
+
+WIDE, PAGE_TALL = 192.0, 270.0
+"""Of the page, between its margins, in mm."""
 
 
 @dataclass(frozen=True)
@@ -76,20 +81,37 @@ def sheet(fw: Framework, kinds: DataKinds, claims: Claims, measured: Measured) -
     questions = "".join(
         f'<p class="open">原文に残る問い：{escape(one.text)}</p>' for one in fw.open.question
     )
+    drawing, ratio = cropped(draw(fw, "ja", compact=True))
+    height = min(ratio, 1) * WIDE
+    room = f"--size:{_size(found, height):.2f};--drawing:{height:.0f}mm"
     parts = (
         f"<header><div><h1>{escape(fw.title.ja)}<small>{escape(fw.title.en)}</small></h1>"
         f'<p class="lead">{escape(fw.document.heading)}</p>{questions}</div>'
         '<p class="mark">図は再構成</p></header>',
-        f'<div class="drawing">{cropped(draw(fw, "ja", compact=True))}</div>',
+        f'<div class="drawing">{drawing}</div>',
         _who(fw),
         _claims(found),
         _foot(fw, kinds, measured, found),
     )
-    return document(f"{fw.title.ja}：制度枠組みの一枚", "sheet", "".join(parts))
+    return document(f"{fw.title.ja}：制度枠組みの一枚", "sheet", "".join(parts), style=room)
 
 
-def cropped(svg: str) -> str:
-    """Return a drawing for a page that has its heading and notes already: the boxes only."""
+def _size(found: tuple[Beside, ...], drawing: float) -> float:
+    """Return how much larger than the least size text may be, for what is left of the page.
+
+    The least size fits the fullest of the memo's frameworks; estimates in mm.
+    """
+    sides = []
+    for side in ("merit", "problem"):
+        mine = [one for one in found if one.statement.side == side]
+        quotes = {one.statement.text for one in mine}
+        sides.append(sum(2 + 3.4 * -(-len(text) // 38) for text in quotes) + 4.6 * len(mine))
+    return max(1.0, min(1.25, math.sqrt((PAGE_TALL - drawing) / (46 + max(sides)))))
+
+
+def cropped(svg: str) -> tuple[str, float]:
+    """Return a drawing for a page that has its heading and notes already: the boxes only; and
+    its height for a width of one."""
     boxes = [
         (float(x), float(y), float(width), float(height))
         for tag in re.findall(r"<rect [^>]*>", svg)
@@ -108,7 +130,8 @@ def cropped(svg: str) -> str:
     opening, rest = body[: body.index(">")], body[body.index(">") :]
     kept = re.sub(r'\s(width|height|viewBox)="[^"]*"', "", opening).removeprefix("<svg")
     # The inner one clips what lies outside its view; the outer one fits it to the page.
-    return f'<svg viewBox="0 0 {right - left:g} {bottom - top:g}">{inner}{kept}{rest}</svg>'
+    view = f'viewBox="0 0 {right - left:g} {bottom - top:g}"'
+    return f"<svg {view}>{inner}{kept}{rest}</svg>", (bottom - top) / (right - left)
 
 
 _PLACE = ("x", "y", "width", "height")
