@@ -58,6 +58,8 @@ class Outcome:
     put: list[tuple[str, str, Json]] = field(default_factory=list)
     append: list[tuple[str, int, Sequence[Json]]] = field(default_factory=list)
     documents: list[tuple[str, str]] = field(default_factory=list)
+    remove: list[Path] = field(default_factory=list)
+    """Files and folders that nobody needs once this outcome is committed."""
 
     def fact(self, kind: str, /, **body: Any) -> None:
         self.facts.append(Fact(kind, body))
@@ -69,6 +71,7 @@ class Outcome:
         self.put += other.put
         self.append += other.append
         self.documents += other.documents
+        self.remove += other.remove
 
 
 class Store(Protocol):
@@ -81,6 +84,10 @@ class Store(Protocol):
     def find(self, kind: str, prefix: str = "") -> Iterator[tuple[str, Json]]: ...
 
     def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None: ...
+
+    def drop(self, kind: str, key: str) -> None:
+        """Forget a record; one that is not there is none."""
+        ...
 
     def events(self, stream: str) -> list[Json]: ...
 

@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import importlib
 import logging
+import shutil
 import traceback
 from collections.abc import Callable, Mapping
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 from sekisho.body.context import Body
@@ -27,6 +29,7 @@ from sekisho.exchange.directory import Directory
 
 log = logging.getLogger("sekisho.body")
 
+REMOVE = "remove"
 UNREACHABLE = "peer.unreachable"
 FAILED = "peer.failed"
 """Codes with which the client says that a peer is away, or answered with an error of its own."""
@@ -108,9 +111,24 @@ class Service:
             at = self.body.now().astimezone(UTC)
             for fact in outcome.facts:
                 store.stage(Entry(fact.kind, at, fact.body).to_bytes())
+            # The body of a message that failed by our fault is kept for whoever mends it.
+            gone = [*outcome.remove, *([] if state == "failed" else [message.file])]
+            store.put(REMOVE, message.id, {"paths": [str(path) for path in gone]})
             store.finish_incoming(message.id, state)
         if outcome.facts:
             self.body.ledger.integrate()
+        self.clean_up()
+
+    def clean_up(self) -> None:
+        """Remove what committed outcomes no longer need; called again at the start."""
+        for key, kept in list(self.body.store.find(REMOVE)):
+            for name in kept["paths"]:
+                path = Path(name)
+                if path.is_dir():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+            self.body.store.drop(REMOVE, key)
 
     def _queue(self, out_id: str, out: Outgoing) -> None:
         store = self.body.store
@@ -124,7 +142,7 @@ class Service:
     def deliver(self, message_id: str) -> str:
         """Send one message; a receiver that refuses it ends it, one that is away does not."""
         message, state = self.body.store.outgoing(message_id)
-        if state == "done":
+        if state != "waiting":
             return state
         try:
             self.body.client.post(
@@ -145,6 +163,7 @@ class Service:
             self._commit_refused_delivery(message_id, message, refusal)
             return "refused"
         self.body.store.finish_outgoing(message_id, "done")
+        self.body.store.file("out", message_id).unlink(missing_ok=True)
         return "done"
 
     def _commit_refused_delivery(self, message_id: str, out: Outgoing, error: SekishoError) -> None:

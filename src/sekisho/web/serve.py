@@ -116,6 +116,7 @@ def work() -> None:
     from sekisho.web.runtime import current
 
     current().body.ledger.integrate()
+    current().clean_up()
     worker = Worker(
         queue_names=["*"],
         interval=POLL_SECONDS,

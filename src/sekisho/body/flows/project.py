@@ -163,6 +163,8 @@ def _open_gate(body: Body, granted: Granted, state: Json) -> tuple[Outcome, Json
         digests=digests,
         receipt=digest(token.encode()),
     )
+    # Rows outside the cohort and everyone's pseudonyms: the gate has seen them, nobody else may.
+    outcome.remove.append(folder(body, granted.application) / "incoming")
     for job, kept in body.store.find("job", f"{granted.application}:"):
         if kept["state"] == "waiting":
             outcome.send.append(Outgoing(body.id, "analysis/run", orjson.dumps({"job": job})))

@@ -132,6 +132,7 @@ def _half(body: Body, reason: Reason, sender: str, half: str) -> Outcome:
         return Outcome(put=[("transfer", reason.id, state)])
     outcome = _complete(body, reason, sender)
     outcome.put.append(("transfer", reason.id, state | {"state": "complete"}))
+    outcome.remove.append(_file(body, reason.id, "payload").parent)
     return outcome
 
 

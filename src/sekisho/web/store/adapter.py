@@ -59,6 +59,9 @@ class DjangoStore:
     def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None:
         Record.objects.update_or_create(kind=kind, key=key, defaults={"data": dict(data)})
 
+    def drop(self, kind: str, key: str) -> None:
+        Record.objects.filter(kind=kind, key=key).delete()
+
     def events(self, stream: str) -> list[Json]:
         rows = Event.objects.filter(stream=stream).order_by("sequence")
         return list(rows.values_list("data", flat=True))
@@ -148,7 +151,8 @@ class DjangoStore:
 
     def outgoing(self, message_id: str) -> tuple[Outgoing, str]:
         row = Message.objects.get(id=f"out:{message_id}")
-        body = self.file("out", row.file).read_bytes()
+        # A delivered body is gone; only one that waits is read again.
+        body = self.file("out", row.file).read_bytes() if row.state == "waiting" else b""
         return Outgoing(row.peer, row.path, body, row.meta, row.content_type), row.state
 
     def finish_outgoing(self, message_id: str, state: str) -> None:
