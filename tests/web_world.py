@@ -67,7 +67,7 @@ keep: list[tempfile.TemporaryDirectory[str]] = []
 def town(file: Path, rehearsal: RehearsalOptions | None = None, synthetic: bool = False) -> Town:
     """Lay out the bodies of a framework, with a party of every kind and role beside them."""
     framework = load(file, ROOT)
-    folder = home() / f"{framework.id}-{rehearsal is not None}-{synthetic}"
+    folder = Path(tempfile.mkdtemp(dir=home()))
     actors = [
         Actor(name, kind, folder / "actors" / name, roles) for name, (kind, roles) in ACTORS.items()
     ]

@@ -115,8 +115,7 @@ def work() -> None:
 
     from sekisho.web.runtime import current
 
-    current().body.ledger.integrate()
-    current().clean_up()
+    current().started()
     worker = Worker(
         queue_names=["*"],
         interval=POLL_SECONDS,

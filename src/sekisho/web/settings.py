@@ -66,7 +66,10 @@ def settings_for(config: BodyConfig, folders: Folders, secret: bytes) -> dict[st
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
                 "DIRS": [str(HERE / "templates")],
-                "OPTIONS": {"context_processors": ["django.template.context_processors.i18n"]},
+                "OPTIONS": {
+                    "context_processors": ["django.template.context_processors.i18n"],
+                    "builtins": ["sekisho.web.texts"],
+                },
             }
         ],
         "DATABASES": {"default": database(config, folders)},

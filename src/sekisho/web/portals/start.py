@@ -9,6 +9,7 @@ from sekisho.common.errors import TamperError
 from sekisho.common.ids import BodyId
 from sekisho.control.ledger import TreeHead, read_checkpoint
 from sekisho.framework import FUNCTIONS, Framework, Text, functions_of, labels, registries
+from sekisho.framework.model import USER_INPUT
 
 Language = str
 """``ja`` or ``en``."""
@@ -16,11 +17,15 @@ Language = str
 
 @dataclass(frozen=True)
 class Given:
-    """A function for some classes of data, as the framework's file gives it."""
+    """A function for some classes of data, as the framework's file gives it.
+
+    ``quoted`` says that the source is the document's own words, and so in its language.
+    """
 
     classes: str
     basis: str
     source: str
+    quoted: bool
     note: str
 
 
@@ -103,6 +108,7 @@ def performed(fw: Framework, body: BodyId, language: Language) -> tuple[Performe
                     classes=said(labels.class_names(one.data), language),
                     basis=said(labels.BASIS[one.basis], language),
                     source=said(labels.sourced(one.source), language),
+                    quoted=one.source != USER_INPUT,
                     note=said(one.note, language) if one.note else "",
                 )
                 for one in fw.assignment
