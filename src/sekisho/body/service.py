@@ -15,7 +15,7 @@ from typing import Any
 from sekisho.body.context import Body
 from sekisho.body.endpoints import Endpoint, mounted
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
-from sekisho.common.canonical import canonical_json
+from sekisho.common.canonical import canonical_json, file_digest
 from sekisho.common.errors import (
     Defect,
     PeerError,
@@ -117,6 +117,20 @@ class Service:
             store.finish_incoming(message.id, state)
         if outcome.facts:
             self.body.ledger.integrate()
+        self.clean_up()
+
+    def started(self) -> None:
+        """Record that the body came up, as what; take up what a crash cut off."""
+        body = self.body
+        said = {
+            "body": body.id,
+            "framework": file_digest(body.folders.base / body.config.framework),
+            "rooms": sorted(body.rooms),
+            "mode": "ordinary" if body.config.rehearsal is None else "rehearsal",
+        }
+        with body.store.transaction():
+            body.store.stage(Entry("body.started", body.now(), said).to_bytes())
+        body.ledger.integrate()
         self.clean_up()
 
     def clean_up(self) -> None:

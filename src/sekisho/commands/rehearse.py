@@ -72,30 +72,39 @@ def show_report(report: dict[str, Any], out: Path) -> None:
     """Print what happened as tables."""
     title = report["title"]
     OUT.print(f"\n[bold]{title['ja']} / {title['en']}[/bold]  →  {out}\n")
-    show_table("Bodies and what they did", _BODIES, _body_rows(report))
-    show_table("Submissions", _SUBMISSIONS, _submission_rows(report))
-    show_table("Projects", _PROJECTS, _project_rows(report))
-    show_table("Figures", ("figure", "value"), _measure_rows(report))
+    show_table("出来事 / What happened", ("step", "seconds"), _step_rows(report))
+    show_table("機関 / Bodies", _BODIES, _body_rows(report))
+    show_table("提供 / Submissions", _SUBMISSIONS, _submission_rows(report))
+    for name, project in report["projects"].items():
+        where = f"{project['state']}, at {project['environment']}"
+        show_table(f"利用 / Project {name}: {where}", ("", "count"), _project_rows(project))
+    show_table("指標 / Figures", ("figure", "value"), _measure_rows(report))
     for application, names in report["released"].items():
-        OUT.print(f"released for {application}: {', '.join(names) or 'nothing'}")
+        OUT.print(f"持ち出し / released for {application}: {', '.join(names) or 'nothing'}")
+    for body, jobs in report["studies"].items():
+        for job in jobs.values():
+            for output in job.get("outputs", []):
+                if output["verdict"] == "refused":
+                    why = ", ".join(sorted(set(output["findings"])))
+                    OUT.print(f"not released by {body}: {output['name']} ({why})")
     for note in report["notes"]:
         OUT.print(f"note: {note}")
     OUT.print("seconds: " + ", ".join(f"{k} {v}" for k, v in report["seconds"].items()))
 
 
-_BODIES = ("body", "functions and roles", "rows held", "messages out", "bytes out", "ledger")
-_SUBMISSIONS = ("provider", "format", "doors", "records read", "withheld", "findings")
-_PROJECTS = (
-    "project",
-    "state",
-    "environment",
-    "received",
-    "opted out",
-    "outside cohort",
-    "included",
-    "at several holders",
-    "rows",
-)
+_BODIES = ("body", "functions and roles", "rows held", "sent", "kB sent", "ledger")
+_SUBMISSIONS = ("provider", "format", "doors", "records", "withheld", "findings")
+_COUNTS = {
+    "received": "persons received",
+    "opted_out": "opted out, found by the gate",
+    "outside_cohort": "outside the cohort",
+    "included": "persons included",
+    "linked": "of them with records at several holders",
+}
+
+
+def _step_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
+    return [(one["step"], f"{one['seconds']:.2f}") for one in report["steps"]]
 
 
 def _body_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
@@ -106,7 +115,7 @@ def _body_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
         held = sum(one["rows"] for one in report["held"].get(name, []))
         does = ", ".join((*body["functions"], *body["roles"]))
         ledger = report["ledgers"][name]["size"]
-        rows.append((name, does, held, traffic["messages"], traffic["bytes"], ledger))
+        rows.append((name, does, held, traffic["messages"], traffic["bytes"] // 1000, ledger))
     return rows
 
 
@@ -124,23 +133,16 @@ def _submission_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
     ]
 
 
-def _project_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = []
-    for name, project in report["projects"].items():
-        counts = project.get("counts", {})
-        rows.append(
-            (
-                name,
-                project["state"],
-                project["environment"],
-                *(
-                    counts.get(key, "–")
-                    for key in ("received", "opted_out", "outside_cohort", "included", "linked")
-                ),
-                ", ".join(f"{k} {v}" for k, v in counts.get("rows", {}).items()),
-            )
-        )
-    return rows
+def _project_rows(project: dict[str, Any]) -> list[tuple[object, ...]]:
+    if "counts" not in project:
+        return [(project.get("problem", {}).get("title", "waits for data"), "–")]
+    counts = project["counts"]
+    dropped = [
+        (f"opted out, dropped by {name.replace(':', ' of ')} data", part["dropped"])
+        for name, part in sorted(project["parts"].items())
+    ]
+    rows = [(f"rows of {table}", number) for table, number in counts["rows"].items()]
+    return [*dropped, *((text, counts[key]) for key, text in _COUNTS.items()), *rows]
 
 
 def _measure_rows(report: dict[str, Any]) -> list[tuple[object, object]]:

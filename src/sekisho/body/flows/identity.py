@@ -38,4 +38,7 @@ def encrypt(body: Body, message: Incoming) -> Outcome:
             content_type=parcel.MEDIA_TYPE,
         )
     )
+    outcome.fact(
+        "optout.encrypted", desk=message.sender, count=len(elements), unreadable=len(unreadable)
+    )
     return outcome
