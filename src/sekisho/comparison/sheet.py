@@ -83,7 +83,6 @@ def sheet(fw: Framework, kinds: DataKinds, claims: Claims, measured: Measured) -
     )
     drawing, ratio = cropped(draw(fw, "ja", compact=True))
     height = min(ratio, 1) * WIDE
-    room = f"--size:{_size(found, height):.2f};--drawing:{height:.0f}mm"
     parts = (
         f"<header><div><h1>{escape(fw.title.ja)}<small>{escape(fw.title.en)}</small></h1>"
         f'<p class="lead">{escape(fw.document.heading)}</p>{questions}</div>'
@@ -93,20 +92,26 @@ def sheet(fw: Framework, kinds: DataKinds, claims: Claims, measured: Measured) -
         _claims(found),
         _foot(fw, kinds, measured, found),
     )
-    return document(f"{fw.title.ja}：制度枠組みの一枚", "sheet", "".join(parts), style=room)
+    return document(
+        f"{fw.title.ja}：制度枠組みの一枚", "sheet", "".join(parts), style=_room(found, height)
+    )
 
 
-def _size(found: tuple[Beside, ...], drawing: float) -> float:
-    """Return how much larger than the least size text may be, for what is left of the page.
+def _room(found: tuple[Beside, ...], drawing: float) -> str:
+    """Return how the page's room is shared: size of text, width of merits to one of problems.
 
-    The least size fits the fullest of the memo's frameworks; estimates in mm.
+    Text grows with what the drawing leaves (size 1 fits the fullest of the memo's frameworks), the
+    columns with what stands in them; estimates in mm.
     """
-    sides = []
+    tall = {}
     for side in ("merit", "problem"):
         mine = [one for one in found if one.statement.side == side]
         quotes = {one.statement.text for one in mine}
-        sides.append(sum(2 + 3.4 * -(-len(text) // 38) for text in quotes) + 4.6 * len(mine))
-    return max(1.0, min(1.25, math.sqrt((PAGE_TALL - drawing) / (46 + max(sides)))))
+        tall[side] = sum(2 + 3.4 * -(-len(text) // 38) for text in quotes) + 4.6 * len(mine)
+    wide = max(0.7, min(1.7, tall["merit"] / tall["problem"])) if tall["problem"] else 1.0
+    deepest = max(tall["merit"] * (1 + wide) / (2 * wide), tall["problem"] * (1 + wide) / 2)
+    size = max(1.0, min(1.25, math.sqrt((PAGE_TALL - drawing) / (46 + deepest))))
+    return f"--size:{size:.2f};--drawing:{drawing:.0f}mm;--merits:{wide:.2f}fr"
 
 
 def cropped(svg: str) -> tuple[str, float]:
