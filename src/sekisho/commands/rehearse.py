@@ -59,6 +59,9 @@ def compare(
     else:
         for line in result.lines():
             OUT.print(line)
+    if result.problems:
+        print(f"{len(result.problems)} runs did not end as they should", file=sys.stderr)
+        raise typer.Exit(5)
 
 
 def _scenario(file: Path, framework: str | None, persons: int | None) -> Scenario:

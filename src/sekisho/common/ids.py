@@ -31,6 +31,15 @@ def project_domain(application: str, body: str) -> Domain:
     return Domain(f"project:{application}:{body}")
 
 
+def pseudonym_space(domain: Domain) -> str:
+    """Return what a person's pseudonym in ``domain`` depends on: of a project, the project alone.
+
+    Bodies that a project's data pass have keys of their own but one space of pseudonyms, so that
+    a project has the same ones wherever a framework puts its environment.
+    """
+    return domain.rpartition(":")[0] if domain.startswith("project:") else domain
+
+
 def new_tag(random: RandomBytes) -> Tag:
     """Return a fresh random tag."""
     return Tag(random(16).hex())

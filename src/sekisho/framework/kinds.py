@@ -88,6 +88,18 @@ class DataKinds(Struct, frozen=True, forbid_unknown_fields=True):
                 fallback = one.kind
         return self.find(fallback) if fallback else None
 
+    def placed(self, format_: str, record: str) -> tuple[tuple[str, DataClass], ...]:
+        """Return kind and class of each copy of ``record`` that is sent; none: it is unknown.
+
+        A record that accompanies others goes only with classes that the format has records of.
+        """
+        kind = self.kind_of(format_, record)
+        if kind is None:
+            return ()
+        named = [self.find(one.kind) for one in self.record if one.format == format_]
+        own = {kind.data_class, *(k.data_class for k in named if not k.goes_with)}
+        return tuple((kind.id, c) for c in kind.classes if c in own)
+
     @property
     def formats(self) -> tuple[str, ...]:
         """The formats that are mapped, in the file's order."""

@@ -4,7 +4,7 @@ Converter i draws a share y_i and a key for its factors. The global public key
 Y = y_1*y_2*G is made in two steps; its secret y_1*y_2 exists nowhere. For a domain D in an
 epoch, f_i(D) is the part in the pseudonym and k_i(D) the part in the key of the ciphertext:
 
-    pseudonym of x in D   N_D(x) = f_1(D) * f_2(D) * H(x)
+    pseudonym of x in D   N_D(x) = f_1(D) * f_2(D) * H(x), f of a project for its domains
     secret of D's owner   y_D    = y_1*k_1(D) * y_2*k_2(D), one share from each converter
 
 A share hides y_i behind k_i(D), so an owner together with one converter still lacks the
@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from sekisho.common.errors import Refusal
-from sekisho.common.ids import IDENTITY, Domain
+from sekisho.common.ids import IDENTITY, Domain, pseudonym_space
 from sekisho.common.randomness import RandomBytes
 from sekisho.pseudonym.group import (
     ONE,
@@ -80,7 +80,7 @@ class ConverterSecret:
 
     def factor(self, domain: Domain, epoch: int) -> Scalar:
         """Return f_i(domain): 1 in the domain of bare identities."""
-        return ONE if domain == IDENTITY else self._derive(_FACTOR, domain, epoch)
+        return ONE if domain == IDENTITY else self._derive(_FACTOR, pseudonym_space(domain), epoch)
 
     def rekey(self, domain: Domain, epoch: int) -> Scalar:
         """Return k_i(domain). Nobody owns the domain of identities, so it has no key."""
@@ -96,7 +96,7 @@ class ConverterSecret:
         """Return y_i*k_i(domain), to be sealed to the owner of ``domain`` and to nobody else."""
         return scalar_product(self.share, self.rekey(domain, epoch))
 
-    def _derive(self, label: bytes, domain: Domain, epoch: int) -> Scalar:
+    def _derive(self, label: bytes, domain: str, epoch: int) -> Scalar:
         if not domain or not 0 <= epoch < 2**32:
             raise Refusal("keys.domain", "A key is of a named domain and an epoch from 0 on.")
         # The labels differ in length and end in no NUL; the epoch has a fixed width: no two

@@ -161,8 +161,7 @@ class Play:
         return found.body
 
     def _classify(self, format_id: str, record: str) -> tuple[tuple[str, str], ...]:
-        kind = self.kinds.kind_of(format_id, record)
-        return () if kind is None else tuple((kind.id, c) for c in kind.classes)
+        return self.kinds.placed(format_id, record)
 
     @staticmethod
     def _classes(prepared: Prepared) -> list[Any]:
