@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Sum
+from django.db.models import Count, F, Q, Sum
 from django_tasks_db.models import DBTaskResult
 
 from sekisho.body.ports import Incoming, Json, Outgoing
@@ -171,12 +171,16 @@ class DjangoStore:
         return self.spool / direction / message_id
 
     def sweep(self) -> None:
-        """Remove bodies that a crash left without a message. Only while nothing else runs."""
+        """Remove bodies that a crash left and nobody will read. Only while nothing else runs.
+
+        What waits is read; what failed on its way in by our fault is kept for whoever mends it.
+        """
+        waits, to_mend = Q(state="waiting"), Q(direction="in", state="failed")
         for direction in ("in", "out"):
-            rows = Message.objects.filter(direction=direction)
-            known = set(rows.values_list("file", flat=True))
+            rows = Message.objects.filter(waits | to_mend, direction=direction)
+            needed = set(rows.values_list("file", flat=True))
             for file in (self.spool / direction).glob("*"):
-                if file.name not in known:
+                if file.name not in needed:
                     file.unlink()
 
     def seen_nonce(self, sender: str, nonce: str) -> bool:
