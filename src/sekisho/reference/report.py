@@ -90,6 +90,13 @@ class Ran(Strict, frozen=True):
     environment: str
 
 
+class Step(Strict, frozen=True):
+    """One step of the scenario as it was played, with its wall-clock seconds."""
+
+    step: str
+    seconds: float
+
+
 class Measures(Strict, frozen=True):
     """The figures by which frameworks are compared.
 
@@ -379,6 +386,7 @@ class Report(Strict, frozen=True):
     applications: list[Applied]
     jobs: list[Ran]
     notes: list[str]
+    steps: list[Step]
     measures: Measures
     windows: dict[str, list[Count]]
     lost: Lost
