@@ -15,18 +15,22 @@ from sekisho.commands.output import ERR, OUT, progress, root, show_json, show_ta
 from sekisho.common.errors import PeerError, UserError
 from sekisho.framework import find, functions_of, load
 from sekisho.rehearsal.cast import write_committees
+from sekisho.rehearsal.scenario import read_scenario
 from sekisho.web.launch import running
 from sekisho.web.serve import free_port
 from sekisho.web.serve import serve as serve_body
 
 
 def up(
-    framework: Annotated[str, typer.Option(help="a framework's id or file")] = "2-1",
+    framework: Annotated[
+        str | None, typer.Option(help="a framework's id or file; else that of the first study")
+    ] = None,
     dir: Annotated[Path | None, typer.Option(help="where the bodies live")] = None,
     json: Annotated[bool, typer.Option("--json", help="print the addresses as JSON")] = False,
 ) -> None:
     """Start all bodies of a framework on this machine, until Ctrl-C."""
-    file = find(framework, root())
+    chosen = framework or read_scenario(root() / "scenarios" / "first-study.toml").framework
+    file = find(chosen, root())
     fw = load(file, root())
     with tempfile.TemporaryDirectory(prefix="sekisho-") as temporary:
         folder = (dir or Path(temporary)).resolve()
