@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import hmac
 import importlib
 import logging
 import shutil
@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from datetime import UTC
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from sekisho.body.context import Body
 from sekisho.body.endpoints import Endpoint, mounted
@@ -87,6 +89,9 @@ class Service:
                 return "unreachable"
             log.error("%s: %s", message.path, away.code)
             outcome, state = self._refused(message, away), "failed"
+        except orjson.JSONDecodeError:
+            malformed = UserError("message.malformed", "The message's body is not JSON.")
+            outcome, state = self._refused(message, malformed), "refused"
         except Exception as error:
             log.error("%s failed: %s", message.path, where(error))
             outcome, state = Outcome(), "failed"
@@ -98,7 +103,8 @@ class Service:
         store = self.body.store
         for name, text in outcome.documents:
             self.body.documents.write(name, text)
-        ids = [derived(message.id, n) for n in range(len(outcome.send))]
+        own = self.body.keys.wrapping
+        ids = [derived(own, message.id, n) for n in range(len(outcome.send))]
         for out_id, out in zip(ids, outcome.send, strict=True):
             store.write_spool("in" if out.to == self.body.id else "out", out_id, out.body)
         with store.transaction():
@@ -223,9 +229,10 @@ def flow(endpoint: Endpoint) -> Callable[..., Any]:
     return found
 
 
-def derived(message_id: str, position: int) -> str:
-    """Return the id of the n-th message that follows from a message: the same when done again."""
-    return hashlib.sha256(f"{message_id}/{position}".encode()).hexdigest()[:32]
+def derived(key: bytes, message_id: str, position: int) -> str:
+    """Return the id of the n-th message that follows from a message: the same when done again,
+    and known to nobody else beforehand."""
+    return hmac.digest(key, f"{message_id}/{position}".encode(), "sha256").hex()[:32]
 
 
 def where(error: BaseException) -> str:

@@ -15,6 +15,7 @@ from sekisho.body.config import BodyConfig, Folders, read_config
 from sekisho.body.keyring import Keyring, load_keys
 from sekisho.common.randomness import system_random
 from sekisho.common.secretfile import read_secret
+from sekisho.web.runtime import current, install
 
 POLL_SECONDS = 0.05
 THREADS = 4
@@ -28,6 +29,7 @@ def serve(config_file: Path) -> int:
     configure_django(config, folders)
     install_body(config, folders)
     migrate()
+    current().started()
     close_connections()
     parent = os.getpid()
     worker = os.fork()
@@ -61,7 +63,6 @@ def install_body(config: BodyConfig, folders: Folders) -> None:
     from sekisho.exchange.client import Client
     from sekisho.exchange.directory import Directory
     from sekisho.framework import load
-    from sekisho.web.runtime import install
     from sekisho.web.store.adapter import DjangoStore
 
     keys: Keyring = load_keys(folders.keys)
@@ -85,7 +86,6 @@ def migrate() -> None:
     from django.core.management import call_command
     from django_tasks_db.models import DBTaskResult
 
-    from sekisho.web.runtime import current
     from sekisho.web.store.adapter import DjangoStore
 
     call_command("migrate", verbosity=0, interactive=False)
@@ -113,9 +113,6 @@ def work() -> None:
     """Run the worker's loop."""
     from django_tasks_db.management.commands.db_worker import Worker
 
-    from sekisho.web.runtime import current
-
-    current().started()
     worker = Worker(
         queue_names=["*"],
         interval=POLL_SECONDS,

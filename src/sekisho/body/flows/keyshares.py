@@ -11,7 +11,7 @@ from sekisho.body.context import Body
 from sekisho.body.flows.permits import granted_permit
 from sekisho.body.ports import Json
 from sekisho.common.canonical import canonical_json
-from sekisho.common.errors import Refusal
+from sekisho.common.errors import Refusal, UserError
 from sekisho.common.ids import Domain, body_domain, registry_domain
 from sekisho.exchange import seal
 from sekisho.framework.model import Role
@@ -38,11 +38,10 @@ def _fetch(body: Body, domain: Domain, permit: str | None) -> tuple[Scalar, ...]
 
 def give_share(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
     """Answer a body's request for its share of a domain's key, sealed to that body."""
-    question = orjson.loads(data)
-    domain = Domain(question["domain"])
+    domain, epoch, text = _read(data)
     own = {body_domain(sender), registry_domain(sender)}
     if domain not in own:
-        permit = granted_permit(body, question["permit"] or "")
+        permit = granted_permit(body, text)
         if domain not in permit.domains_of(sender):
             raise Refusal(
                 "keys.not-your-domain",
@@ -52,6 +51,14 @@ def give_share(body: Body, sender: str, params: Mapping[str, str], data: bytes) 
     secret = body.keys.converter
     if secret is None:
         raise Refusal("keys.no-converter", "This body is no converter.")
-    share = secret.key_share(domain, question["epoch"])
+    share = secret.key_share(domain, epoch)
     recipient = body.directory.find(sender).seal_recipient
     return {"sealed": seal.seal(bytes(share), recipient).hex()}
+
+
+def _read(data: bytes) -> tuple[Domain, int, str]:
+    try:
+        question = orjson.loads(data)
+        return Domain(str(question["domain"])), int(question["epoch"]), question["permit"] or ""
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UserError("keys.malformed", "A request for a key share names a domain.") from error
