@@ -20,7 +20,7 @@ IDS = [path.stem for path in framework_files(ROOT)]
 
 
 def call(*arguments: str | Path) -> Result:
-    result = CliRunner().invoke(app, ["frameworks", *map(str, arguments)], env={"COLUMNS": "140"})
+    result = CliRunner().invoke(app, ["frameworks", *map(str, arguments)])
     if result.exception and not isinstance(result.exception, SystemExit):
         raise result.exception
     return result

@@ -49,7 +49,9 @@ def overview(context: typer.Context, json: Json = False) -> None:
             title = fw.find_body(one).title
             bodies.setdefault(one, f"{title.ja} / {title.en}")
     table = Table(title="制度枠組み / frameworks", title_justify="left", show_lines=True)
-    for column in _COLUMNS:
+    # An id that is folded cannot be copied.
+    table.add_column(_COLUMNS[0], overflow="fold", min_width=max(len(fw.id) for fw in frameworks))
+    for column in _COLUMNS[1:]:
         table.add_column(column, overflow="fold")
     for fw in frameworks:
         table.add_row(*_line(fw))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,8 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-OUT = Console()
+# A file or a pipe has no width of its own; folded words could not be searched there.
+OUT = Console(width=None if sys.stdout.isatty() else 140)
 ERR = Console(stderr=True)
+NAME_WIDTH = 24
 
 
 def root() -> Path:
@@ -32,8 +35,10 @@ def show_json(value: Any) -> None:
 def show_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
     """Print rows as a table on stdout."""
     table = Table(title=title, title_justify="left")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    names = all(len(str(row[0])) <= NAME_WIDTH for row in rows)
+    for number, column in enumerate(columns):
+        # An id that is folded cannot be copied.
+        table.add_column(column, overflow="fold", no_wrap=names and number == 0)
     for row in rows:
         table.add_row(*(str(cell) for cell in row))
     OUT.print(table)
