@@ -90,7 +90,7 @@ def _cells(table: pa.Table) -> Iterator[bytes]:
 
 def _needles(wanted: Iterable[str]) -> dict[str, str]:
     """Return every encoded spelling, a sign for a byte → the text that it spells."""
-    assert all(len(text) >= SHORTEST for text in wanted)
+    assert all(len(text.encode()) >= SHORTEST for text in wanted)
     return {spelled.decode("latin-1"): text for text in wanted for spelled in _encoded(text)}
 
 

@@ -77,8 +77,7 @@ def test_a_provider_submits_once_to_every_body_that_must_have_its_data(
     assert len(run.report["submissions"]) == 6
     for one in run.report["submissions"]:
         operator = run.scenario.provider_of(one["provider"]).operator
-        # a patient goes with every class, so that its FHIR files concern them all
-        classes = ("basic",) if one["format"] == "uke" else ("basic", "additional", "hard")
+        classes = ("basic",) if one["format"] == "uke" else ("basic", "additional")
         wanted = {_collector(framework, data_class, operator) for data_class in classes}
         assert set(one["doors"]) == set(one["bodies"]) == wanted
         assert one["submissions"] == len(wanted)
