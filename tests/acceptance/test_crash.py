@@ -160,11 +160,6 @@ def test_nothing_is_lost_or_doubled_by_crashes(drilled: Runs, study: Runs, frame
     _same_books(drilled(framework), study(framework))
 
 
-@pytest.mark.xfail(
-    strict=True,
-    reason="the second payload takes the first one's place under other tags, while converters keep"
-    " to the first batch: every record is quarantined (identity.arrived)",
-)
 def test_files_sent_again_before_a_receipt_change_nothing(impatient: Run, study: Runs) -> None:
     sound = study("2-1")
     assert impatient.report["failed"] == []

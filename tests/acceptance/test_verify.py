@@ -111,18 +111,7 @@ def test_a_missing_file_is_found_and_named(folder: Path, kind: str) -> None:
 
 @pytest.mark.parametrize(
     "kind",
-    [
-        pytest.param(
-            kind,
-            marks=pytest.mark.xfail(
-                strict=True, reason="verify looks at the released files that receipts name only"
-            ),
-        )
-        if kind == "released inside"
-        else kind
-        for kind in KINDS
-        if kind != "global key"
-    ],
+    [kind for kind in KINDS if kind != "global key"],
 )
 def test_a_file_that_nobody_made_is_found_and_named(folder: Path, kind: str) -> None:
     first = files_of(folder, kind)[0]
@@ -134,7 +123,6 @@ def test_a_file_that_nobody_made_is_found_and_named(folder: Path, kind: str) -> 
         extra.unlink()
 
 
-@pytest.mark.xfail(strict=True, reason="verify does not hold a receipt's name against its content")
 def test_two_swapped_receipts_are_found(folder: Path) -> None:
     one, other = files_of(folder, "landing receipt")[:2]
     with changed(one, other.read_bytes()), changed(other, one.read_bytes()):

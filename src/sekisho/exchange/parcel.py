@@ -20,11 +20,19 @@ def pack(header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
     return b"".join((_MAGIC, len(head).to_bytes(4, "big"), head, *blobs))
 
 
-def unpack(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
+def unpack(
+    data: bytes, *, needs: Sequence[str] = (), each: str | None = None, empty: bool = False
+) -> tuple[dict[str, Any], list[bytes]]:
     """Return header and blobs.
 
+    Args:
+        needs: keys that the header must have.
+        each: the key of a list with one item for each blob.
+        empty: whether a parcel without blobs is one.
+
     Raises:
-        UserError: the bytes are not a parcel, or shorter or longer than the header says.
+        UserError: the bytes are not a parcel, shorter or longer than the header says, or not one
+            with this header.
     """
     try:
         if data[:4] != _MAGIC:
@@ -40,4 +48,15 @@ def unpack(data: bytes) -> tuple[dict[str, Any], list[bytes]]:
     for length in lengths:
         blobs.append(data[start : start + length])
         start += length
-    return head["header"], blobs
+    header = head["header"]
+    wanted = {*needs, *([each] if each else [])}
+    if not isinstance(header, dict) or wanted - header.keys() or not (blobs or empty):
+        raise _unfit()
+    listed = header[each] if each else blobs
+    if not isinstance(listed, list) or len(listed) != len(blobs):
+        raise _unfit()
+    return header, blobs
+
+
+def _unfit() -> UserError:
+    return UserError("parcel.malformed", "The parcel's header is not that of such a message.")

@@ -16,7 +16,7 @@ from sekisho.provider.gathering import Classify
 from sekisho.provider.readers import FORMATS, Format, format_of
 from sekisho.provider.records import Identity, Note, Outcome, Record
 from sekisho.provider.sources import Limits
-from sekisho.provider.submission import Part, Prepared, Refused, Withheld, prepare, read
+from sekisho.provider.submission import Part, Prepared, Refused, Withheld, prepare, read, repeatable
 
 __all__ = [
     "EXPLANATIONS",
@@ -37,5 +37,6 @@ __all__ = [
     "format_of",
     "prepare",
     "read",
+    "repeatable",
     "transit_schema",
 ]

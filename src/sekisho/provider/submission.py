@@ -12,7 +12,7 @@ import pyarrow as pa
 from sekisho.cdm import TABLES
 from sekisho.common.errors import UserError
 from sekisho.common.ids import BodyId, Tag, new_tag
-from sekisho.common.randomness import RandomBytes
+from sekisho.common.randomness import RandomBytes, seeded
 from sekisho.provider.balance import Line, lines_of
 from sekisho.provider.columns import joined
 from sekisho.provider.findings import Finding
@@ -101,6 +101,16 @@ def read(
     reader = format_of(format_id)
     for path in files:
         yield from reader.read(path, limits or Limits())
+
+
+def repeatable(files: Sequence[Path], format_id: str, provider_key: bytes) -> RandomBytes:
+    """Return randomness for tags that is the same for the same files, and known to nobody else.
+
+    A submission that is sent again before its receipt came then has the tags of the first one, so
+    that its halves fit together however they arrive.
+    """
+    digests = [keyed_digest(path, provider_key) or "" for path in files]
+    return seeded(provider_key, "tags", format_id, *digests)
 
 
 def prepare(

@@ -34,7 +34,7 @@ from sekisho.framework import (
     submission_routes,
     windows,
 )
-from sekisho.provider import Prepared, Withheld, prepare
+from sekisho.provider import Prepared, Withheld, prepare, repeatable
 from sekisho.provider.handover import Handed, Sender, hand_over
 from sekisho.pseudonym.group import Element
 from sekisho.rehearsal import cast
@@ -123,7 +123,7 @@ class Play:
                 self._classify,
                 sender.provider_key,
                 to,
-                system_random,
+                repeatable(sent.files, sent.format, sender.provider_key),
             )
         except SekishoError as error:
             self.record.submissions.append(

@@ -170,6 +170,7 @@ class _Run:
             return
         if signed.signer != home.name:
             self._problem(file, "is signed by another body")
+        self._named(home, file, signed.payload)
         if kind == project.RECEIPT:
             self._extract(home, file, signed.payload)
         if kind == job.RECEIPT:
@@ -177,11 +178,23 @@ class _Run:
         if kind == submission.RECEIPT and signed.payload["content"] not in self.recorded:
             self._problem(file, "its content digest is in no ledger")
 
+    def _named(self, home: Path, file: Path, payload: Json) -> None:
+        """A document lies under the name that follows from what it says."""
+        said = {**payload, "run": str(payload.get("release", "")).rpartition(":")[2]}
+        name = file.relative_to(home / "documents").as_posix()
+        patterns = [p for p in SIGNED.values() if p.partition("{")[0] == name[: p.index("{")]]
+        # The longest beginning decides, as with KINDS.
+        pattern = max(patterns, key=lambda p: p.index("{"))
+        if pattern.format(**said) != name:
+            self._problem(file, "does not say what its name does")
+
     def _permit(self, file: Path) -> None:
         text = file.read_bytes()
         signed = self._holds(
             file, lambda: jws.verify_shared(text, self.directory.resolve, permits.PERMIT)
         )
+        if signed is not None:
+            self._named(file.parents[2], file, signed.payload)
         if signed is not None and set(signed.payload["granted_by"]) - set(signed.signers):
             self._problem(file, "lacks the signature of a lane that granted it")
 
@@ -209,14 +222,16 @@ class _Run:
                 self._problem(file, f"the release of {name} is in no ledger")
             self._same(inside / name, wanted)
             self._same(outside / name, wanted)
-            self.left.add(outside / name)
+            self.left |= {inside / name, outside / name}
             self.released += 1
 
     def _only_released(self) -> None:
         """What lies in the folder of released files must have left through a release."""
-        for file in sorted((self.folder / "released").rglob("*")):
-            if file.is_file() and file not in self.left:
-                self._problem(file, "was released by nobody")
+        inside = (self.folder / "bodies").glob("*/data/projects/*/released")
+        for place in (self.folder / "released", *sorted(inside)):
+            for file in sorted(place.rglob("*")):
+                if file.is_file() and file not in self.left:
+                    self._problem(file, "was released by nobody")
 
     def _same(self, file: Path, wanted: str) -> None:
         if not file.is_file():

@@ -17,7 +17,7 @@ CONVERTED = "conversion"
 
 def convert(body: Body, message: Incoming) -> Outcome:
     """Convert each batch of a message. One that is refused does not stop the others."""
-    header, blobs = parcel.unpack(message.read())
+    header, blobs = parcel.unpack(message.read(), each="reasons")
     outcome = Outcome()
     for token, blob in zip(header["reasons"], blobs, strict=True):
         try:

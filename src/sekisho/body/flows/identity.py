@@ -19,7 +19,7 @@ from sekisho.pseudonym.identifiers import element_of, parse_spec
 
 def encrypt(body: Body, message: Incoming) -> Outcome:
     """Answer a desk's sealed forms with one ciphertext each; say which could not be read."""
-    header, forms = parcel.unpack(message.read())
+    header, forms = parcel.unpack(message.read(), needs=("batch",))
     elements: list[Element] = []
     unreadable: list[int] = []
     for position, form in enumerate(forms):

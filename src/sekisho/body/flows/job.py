@@ -38,7 +38,7 @@ RECEIPT = "sekisho-release"
 
 def submit(body: Body, message: Incoming) -> Outcome:
     """Take a study for a project; it runs as soon as the project's data are there."""
-    header, blobs = parcel.unpack(message.read())
+    header, blobs = parcel.unpack(message.read(), needs=("application",))
     application = str(header["application"])
     project = body.store.get("project", application)
     if project is None:

@@ -19,6 +19,7 @@ from sekisho.body.flows.lists import issue, send_to_project
 from sekisho.body.flows.permits import granted_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json, digest
+from sekisho.common.errors import UserError
 from sekisho.common.ids import IDENTITY, BodyId, Tag, new_id, new_tag, registry_domain
 from sekisho.common.randomness import shuffle
 from sekisho.control.optout import Acknowledgement, Choice
@@ -32,7 +33,7 @@ VALID_DAYS = 7
 
 def record(body: Body, message: Incoming) -> Outcome:
     """Record a choice at this desk; the form that names the person stays sealed."""
-    stated: Json = orjson.loads(message.read())
+    stated = _stated(message.read())
     day = body.today()
     serial = sum(1 for _ in body.store.find("choice"))
     choice = Choice.from_payload(
@@ -53,6 +54,20 @@ def record(body: Body, message: Incoming) -> Outcome:
     outcome.documents.append((f"choices/{choice.ref}.jws", receipt))
     outcome.fact("optout.choice", ref=choice.ref, scope=str(choice.scope), revoke=choice.revoke)
     return outcome
+
+
+def _stated(data: bytes) -> Json:
+    """Return what a desk's client states; the form that names the person is sealed, in hex."""
+    try:
+        stated: Json = orjson.loads(data)
+        bytes.fromhex(stated["form"])
+        return {"scope": str(stated["scope"]), **stated}
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            "opt-out.form",
+            "A choice has a scope and a sealed form, in hex; this one has not.",
+            next_step="seal the form to the history service and send it again",
+        ) from error
 
 
 def cut_off(body: Body) -> Outcome:
@@ -81,7 +96,7 @@ def cut_off(body: Body) -> Outcome:
 
 def convert_choices(body: Body, message: Incoming) -> Outcome:
     """Send what the history service encrypted through the converters to the registry."""
-    header, ciphers = parcel.unpack(message.read())
+    header, ciphers = _encrypted(message.read())
     batch = body.store.get("choice-batch", header["batch"])
     if batch is None:
         return Outcome()
@@ -111,6 +126,11 @@ def convert_choices(body: Body, message: Incoming) -> Outcome:
     persons = tuple((tag, cipher) for (tag, _), cipher in zip(readable, ciphers, strict=True))
     outcome.add(transfer.start_encrypted(body, reason, persons, _table(readable)))
     return outcome
+
+
+def _encrypted(data: bytes) -> tuple[Json, list[bytes]]:
+    """Return the history service's answer; where it could read no form it holds no ciphertext."""
+    return parcel.unpack(data, needs=("batch", "unreadable"), empty=True)
 
 
 def register(body: Body, arrived: transfer.Arrived) -> Outcome:

@@ -26,7 +26,9 @@ MANIFEST = "manifest"
 
 def receive(body: Body, message: Incoming) -> Outcome:
     """Take a submission at this door: keep our part, pass on the others', sealed as they are."""
-    header, blobs = parcel.unpack(message.read())
+    header, blobs = parcel.unpack(message.read(), needs=("submission", "bodies"), each="reasons")
+    if body.store.get("door", header["submission"]) is not None:
+        return Outcome()  # sent again before the receipt came: the first one counts
     outcome = Outcome()
     for token, sealed in zip(header["reasons"], blobs, strict=True):
         signed = jws.verify(token, body.directory.resolve, REASON)

@@ -92,7 +92,7 @@ def start_encrypted(
 
 def receive_payload(body: Body, message: Incoming) -> Outcome:
     """Keep the sealed half."""
-    header, blobs = parcel.unpack(message.read())
+    header, blobs = parcel.unpack(message.read(), needs=("reason",))
     return keep_payload(body, header["reason"], blobs[0])
 
 
@@ -107,7 +107,7 @@ def receive_pseudonyms(body: Body, message: Incoming) -> Outcome:
     """Keep the converted half; only the second converter may bring it."""
     if message.sender != body.auxiliary("oversight"):
         raise Refusal("transfer.not-second", "Pseudonyms come from the second converter only.")
-    header, blobs = parcel.unpack(message.read())
+    header, blobs = parcel.unpack(message.read(), each="reasons")
     reason, sender = verify_reason(body, header["reasons"][0])
     _write(_file(body, reason.id, "pseudonyms"), blobs[0])
     return _half(body, reason, sender, "pseudonyms")

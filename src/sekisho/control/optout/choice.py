@@ -29,7 +29,7 @@ class Scope:
         if text != "all" and not _SCOPE.fullmatch(text):
             raise UserError(
                 "opt-out.scope",
-                f"{text[:80]!r} is not a scope.",
+                "This is not a scope.",
                 next_step="write all, data:<class>, operator:<body> or purpose:<purpose>",
             )
 
