@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from sekisho.common.ids import project_domain
 from sekisho.common.secretfile import read_secret
-from sekisho.exchange import jws, tables
+from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
 from sekisho.framework import framework_files
 from sekisho.pseudonym.group import multiply
@@ -55,14 +55,6 @@ class Run:
     def table(self, application: str, name: str) -> pa.Table:
         """Return a table as the study saw it."""
         return pq.read_table(self.folder / "projects" / application / "data" / f"{name}.parquet")
-
-    def received(self, application: str) -> dict[str, set[bytes]]:
-        """Return ``holder.class`` → the project pseudonyms that came to the gate."""
-        home = self.folder / "bodies" / self.environment(application) / "data" / "projects"
-        return {
-            file.stem: set(tables.unpack(file.read_bytes())["persons"]["pseudonym"].to_pylist())
-            for file in sorted((home / application / "incoming").glob("*.part"))
-        }
 
     def pseudonym(self, application: str, key: PersonKey) -> bytes:
         """Return a person's pseudonym in a project, from both converters' secrets: N = f1·f2·H(x).

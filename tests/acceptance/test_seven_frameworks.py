@@ -5,12 +5,12 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
+import cohort
 import pyarrow as pa
 import pytest
-from runs import FRAMEWORKS, ROOT, Run, standing
+from runs import FRAMEWORKS, ROOT, Run
 
 from sekisho.rehearsal.verification import verify
 
@@ -114,24 +114,38 @@ def test_the_same_records_are_held_in_every_framework(study: Study, framework: s
 
 
 @every_framework
-def test_no_opted_out_person_comes_to_a_gate(study: Study, framework: str) -> None:
+def test_exactly_the_members_who_did_not_opt_out_are_in_the_project(
+    study: Study, framework: str
+) -> None:
+    """Promise 1, by an independent count: who is which number follows from both secrets."""
     run = study(framework)
-    everyone = {_pseudonym(run, number) for number in range(200)}
-    extract = run.scenario.start + timedelta(days=30)
-    received = run.received(APPLICATION)
-    assert sum(map(len, received.values())) > 300
-    dropped = run.report["lost"]["projects"][APPLICATION]["dropped_by_holders"]
-    for part, pseudonyms in received.items():
-        holder, _, data_class = part.rpartition(".")
-        out = {
-            run.pseudonym(APPLICATION, key)
-            for key, scopes in standing(run.scenario, extract).items()
-            if scopes & {"all", f"data:{data_class}"}
-        }
-        assert len(out) == {"basic": 4, "additional": 5}[data_class]
-        assert pseudonyms <= everyone - out
-        assert 0 < dropped[f"{holder}:{data_class}"] <= len(out)
+    ill, gone = cohort.members(run), cohort.out(run, "basic")
+    assert len(gone) == 4
+    assert len(gone & ill) >= 2  # some would be members
+    wanted = cohort.expected_facts(run, APPLICATION, ill - gone)
+    assert cohort.facts(run, APPLICATION) == wanted
+    assert cohort.facts(run, APPLICATION) != cohort.expected_facts(run, APPLICATION, ill)
+
+
+@every_framework
+def test_who_opted_out_of_one_class_has_no_rows_of_it(study: Study, framework: str) -> None:
+    run = study(framework)
+    included = cohort.members(run) - cohort.out(run, "basic")
+    numbers = cohort.numbered(run, APPLICATION, included)
+    half = {numbers[key] for key in cohort.out(run, "additional") & included}
+    assert half
+    measured = set(run.table(APPLICATION, "measurement")["person_id"].to_pylist())
+    assert not half & measured
+    assert half <= set(run.table(APPLICATION, "condition_occurrence")["person_id"].to_pylist())
+
+
+@every_framework
+def test_every_holder_drops_them_and_the_gate_finds_none(study: Study, framework: str) -> None:
+    run = study(framework)
     lost = run.report["lost"]["projects"][APPLICATION]
+    for part, dropped in lost["dropped_by_holders"].items():
+        data_class = part.rpartition(":")[2]
+        assert 0 < dropped <= len(cohort.out(run, data_class))
     assert (lost["opted_out_at_gate"], lost["incidents"]) == (0, [])
 
 
@@ -140,14 +154,9 @@ def test_who_took_a_choice_back_or_refused_another_use_is_there(
     study: Study, framework: str
 ) -> None:
     run = study(framework)
-    received = set[bytes]().union(*run.received(APPLICATION).values())
-    assert {_pseudonym(run, number) for number in (123, 113)} <= received
-
-
-def _pseudonym(run: Run, number: int) -> bytes:
-    from sekisho.synthetic import person_of
-
-    return run.pseudonym(APPLICATION, person_of(run.scenario.seed, number).key())
+    included = cohort.members(run) - cohort.out(run, "basic")
+    known = {person.number: key for key, person in cohort.people(run).items()}
+    assert {known[123], known[113]} <= included
 
 
 def _framework(name: str) -> dict[str, Any]:
