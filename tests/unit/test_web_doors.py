@@ -265,6 +265,16 @@ def test_a_message_sent_again_is_kept_once_as_it_first_was(collector: tuple[Town
     assert kept.read() == b"{}"
 
 
+def test_a_text_that_a_database_cannot_keep_is_refused(collector: tuple[Town, str]) -> None:
+    place, body = collector
+    become(place, body)
+    data = b'{"applicant": "a\\u0000b"}'
+    headers = signed(place, body, PATH, "clinic", data=data, content_type="application/json")
+    answer = call(place, body, PATH, headers, data=data)
+    assert (answer.status_code, code_of(answer)) == (400, "message.control-character")
+    assert answer.json()["next"]
+
+
 @pytest.mark.parametrize("message_id", ["../../../keys/signing", "/etc/passwd", "a" * 200, "."])
 def test_no_message_id_leads_out_of_the_spool(collector: tuple[Town, str], message_id: str) -> None:
     place, body = collector

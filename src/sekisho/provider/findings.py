@@ -198,7 +198,8 @@ class Finding:
 
     def message(self, language: Language = "ja") -> str:
         """Return the sentence for the clerk."""
-        return getattr(EXPLANATIONS[self.code], language)  # type: ignore[no-any-return]
+        said = EXPLANATIONS[self.code]
+        return said.ja if language == "ja" else said.en
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}" if self.line else self.file

@@ -7,17 +7,24 @@ report against them. Names of bodies, providers, applications and tables are key
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Literal
 
-from msgspec import Meta, Struct
-
-Count = Annotated[int, Meta(ge=0)]
-Counts = dict[str, Count]
-Digest = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
-
-
-class Strict(Struct, frozen=True, forbid_unknown_fields=True):
-    """A part of the report: no key too many."""
+from sekisho.reference.report_of_bodies import (
+    Count,
+    Counts,
+    HeldRows,
+    IncidentSeen,
+    JoinedDecisions,
+    LandedSubmission,
+    LaneSeen,
+    LedgerSeen,
+    ListsOf,
+    ProjectSeen,
+    RefusedMessage,
+    Strict,
+    StudySeen,
+    Traffic,
+)
 
 
 class BothLanguages(Strict, frozen=True):
@@ -132,15 +139,6 @@ class LostOfProject(Strict, frozen=True):
     incidents: list[IncidentSeen]
 
 
-class IncidentSeen(Strict, frozen=True):
-    """Rows of opted-out persons that the gate found and dropped."""
-
-    holder: str
-    data_class: str
-    rows: Count | Counts
-    persons: Count
-
-
 class Lost(Strict, frozen=True):
     """What did not reach a project, by cause.
 
@@ -151,203 +149,6 @@ class Lost(Strict, frozen=True):
     records_withheld: Counts
     records_quarantined: dict[str, Counts]
     projects: dict[str, LostOfProject]
-
-
-class Way(Strict, frozen=True):
-    """Messages and their bytes in one direction."""
-
-    messages: Count
-    bytes: Count
-
-
-class Traffic(Strict, frozen=True, rename={"into": "in"}):
-    """What a body received and sent; ``paths`` counts messages by direction and door."""
-
-    into: Way
-    out: Way
-    paths: Counts
-
-
-class HeldRows(Strict, frozen=True):
-    """What a body holds of one table, class and provider."""
-
-    table: str
-    data_class: str
-    provider: str
-    rows: Count
-    persons: Count
-
-
-class BalanceLine(Strict, frozen=True):
-    """sent = landed + quarantined + refused + superseded + set aside, for one type of record."""
-
-    record_type: str
-    data_class: str
-    sent: Count
-    landed: Count
-    quarantined: Count
-    refused: Count
-    superseded: Count
-    set_aside: Count
-
-
-class BrokenRule(Strict, frozen=True):
-    """How often a landing rule was broken: rows that break it, records that hold such a row."""
-
-    rule: str
-    table: str
-    record_type: str
-    rows: Count
-    records: Count
-
-
-class LandedSubmission(Strict, frozen=True):
-    """A submission as its collector landed it."""
-
-    submission: str
-    provider: str
-    format: str
-    balance: list[BalanceLine]
-    totals: Counts
-    rows: Counts
-    breaches: list[BrokenRule]
-
-
-class Issued(Strict, frozen=True):
-    """A registry's newest list."""
-
-    number: Count
-    count: Count
-
-
-class ListsOf(Strict, frozen=True):
-    """Lists of one body: issued, acknowledged by holders, and in force here by registry."""
-
-    issued: Issued | None
-    acknowledged: Count
-    held: Counts
-
-
-class LaneSeen(Strict, frozen=True):
-    """A lane and what it decided. ``days`` counts those that were the body's."""
-
-    application: str
-    stage: str
-    outcome: str | None
-    days: Count | None
-
-
-class JoinedDecisions(Strict, frozen=True):
-    """What the lanes' decisions came to."""
-
-    state: str
-    kind: str | None = None
-    linkage: bool | None = None
-
-
-class ListUsed(Strict, frozen=True):
-    """The list on which an extract rests."""
-
-    number: Count
-    digest: Digest
-    on: date | None = None
-
-
-class PartSeen(Strict, frozen=True):
-    """One holder's part of an extract, for one class of data."""
-
-    application: str
-    holder: str
-    data_class: str
-    processed: bool
-    plan: Digest
-    snapshot: Count
-    lists: dict[str, ListUsed]
-    rows: Counts
-    persons: Count
-    dropped: Count
-    blanked: dict[str, Count | Counts]
-
-
-class Gate(Strict, frozen=True):
-    """Distinct persons at the gate: received = opted_out + outside_cohort + included.
-
-    ``linked``: included persons of whom several holders sent records. ``repeated``: rows of a
-    record that several holders sent.
-    """
-
-    received: Count
-    opted_out: Count
-    outside_cohort: Count
-    included: Count
-    linked: Count
-    without_person_row: Count
-    rows: Counts
-    repeated: Counts
-
-
-class Problem(Strict, frozen=True):
-    """A refusal as a problem document (RFC 9457)."""
-
-    type: str
-    title: str
-    status: int
-    rule: str | None = None
-    next: str | None = None
-    application: str | None = None
-    holder: str | None = None
-
-
-class ProjectSeen(Strict, frozen=True):
-    """A project at its environment."""
-
-    state: str
-    environment: str
-    permit: str | None = None
-    counts: Gate | None = None
-    digests: dict[str, Digest] | None = None
-    incidents: list[IncidentSeen] | None = None
-    parts: dict[str, PartSeen] | None = None
-    lists: dict[str, ListUsed] | None = None
-    problem: Problem | None = None
-
-
-class OutputSeen(Strict, frozen=True):
-    """A declared table and the verdict on it."""
-
-    name: str
-    verdict: str
-    cells: Count
-    masked: Count
-    findings: list[str]
-    rules: list[str]
-
-
-class StudySeen(Strict, frozen=True):
-    """A study at its environment; ``runs`` are its records (dummy, then real)."""
-
-    state: str
-    outputs: list[OutputSeen] | None = None
-    runs: list[dict[str, Any]] | None = None
-    problem: Problem | None = None
-
-
-class RefusedMessage(Strict, frozen=True):
-    """A message that a body refused, and why."""
-
-    type: str | None
-    title: str | None
-    path: str | None
-    sender: str | None
-    rule: str | None
-    next: str | None
-
-
-class LedgerSeen(Strict, frozen=True):
-    """A ledger's size, and its entries by kind."""
-
-    size: Count
-    kinds: Counts
 
 
 class Unmeasured(Strict, frozen=True):

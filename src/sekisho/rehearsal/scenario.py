@@ -167,12 +167,12 @@ class _Reader:
             )
             paths = [Path(match).resolve() for match in matches]
             files = [path for path in paths if path.is_file()]
-            if not files:
-                folder = any(path.is_dir() for path in paths)
+            folder = any(path.is_dir() for path in paths)
+            if not files or folder:
                 raise self._wrong(
                     place,
                     "scenario.folder" if folder else "scenario.no-file",
-                    f"{name} is a folder, not a file" if folder else f"no file {name}",
+                    f"{name} is, or matches, a folder" if folder else f"no file {name}",
                     "name files, with a glob where there are several, relative to the scenario",
                 )
             found.update(dict.fromkeys(files))

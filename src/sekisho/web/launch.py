@@ -37,8 +37,8 @@ class Fleet:
         return {body: process.pid for body, process in self.processes.items()}
 
     def kill(self, body: str) -> None:
-        """End one body without warning (fault drills)."""
-        self.processes[body].kill()
+        """End one body's whole process tree without warning (fault drills)."""
+        os.killpg(self.processes[body].pid, signal.SIGKILL)
         self.processes[body].wait()
 
     def restart(self, body: str) -> None:

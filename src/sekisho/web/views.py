@@ -23,6 +23,8 @@ from sekisho.web.portals.start import performed, shell, start_page
 from sekisho.web.runtime import current
 
 CONTENT_TYPE_LENGTH = 80
+NUL = b"\\u0000"
+"""As JSON spells it; not every database can keep it."""
 
 log = logging.getLogger("sekisho.web")
 View = Callable[..., HttpResponse]
@@ -89,6 +91,12 @@ def keep(request: HttpRequest, endpoint: Endpoint, verified: Verified) -> HttpRe
     """
     # Ids are of their sender: nobody can take another's.
     message_id = digest(f"{verified.sender}/{verified.message_id}".encode())[:32]
+    if request.content_type == "application/json" and NUL in request.body:
+        raise UserError(
+            "message.control-character",
+            "The message holds the character NUL, which no text of ours has.",
+            next_step="take it out where the text was typed, and send the message again",
+        )
     if len(request.content_type or "") > CONTENT_TYPE_LENGTH:
         raise UserError("message.bad-content-type", "The content type is too long.")
     body = current().body

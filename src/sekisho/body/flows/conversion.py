@@ -24,9 +24,9 @@ def convert(body: Body, message: Incoming) -> Outcome:
             outcome.add(_convert_one(body, message.sender, token, blob))
         except SekishoError as refusal:
             outcome.fact("conversion.refused", code=refusal.code, sender=message.sender)
-            outcome.put.append(
-                ("refused", f"{message.id}:{len(outcome.put)}", refusal.as_problem())
-            )
+            said = {"path": message.path, "sender": message.sender}
+            key = f"{message.id}:{len(outcome.put)}"
+            outcome.put.append(("refused", key, refusal.as_problem() | said))
     return outcome
 
 

@@ -15,7 +15,7 @@ import pyarrow as pa
 
 from sekisho.body.context import Body
 from sekisho.body.flows import project, transfer
-from sekisho.body.flows.permits import Granted, granted_permit
+from sekisho.body.flows.permits import Granted, granted_permit, way
 from sekisho.body.flows.submission import snapshot as latest_snapshot
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json
@@ -35,7 +35,7 @@ from sekisho.data.processing import (
     retag,
 )
 from sekisho.exchange.transfer import Reason
-from sekisho.framework import Route, extract_route, registries_for
+from sekisho.framework import Route, registries_for
 from sekisho.pseudonym.group import Element, random_element
 
 ABOUT = "about"
@@ -86,7 +86,7 @@ def plan_of(body: Body, granted: Granted, operator: str, classes: tuple[str, ...
 
 
 def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
-    route = _route(body, granted, body.id, data_class)
+    route = way(body.framework, granted, body.id, data_class)
     lists = _lists_in_force(body, granted)
     lake = Lake(body.folders.lake)
     snapshot = latest_snapshot(body)
@@ -129,11 +129,6 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
         form=plan.order.form,
     )
     return outcome
-
-
-def _route(body: Body, granted: Granted, holder: str, data_class: str) -> Route:
-    environment = BodyId(granted.environment)
-    return extract_route(body.framework, BodyId(holder), data_class, environment)  # type: ignore[arg-type]
 
 
 def _next(route: Route, body: str) -> str:
@@ -220,7 +215,7 @@ def arrived(body: Body, arrival: transfer.Arrived) -> Outcome:
     granted = granted_permit(body, arrival.reason.permit or "")
     about: Json = orjson.loads(arrival.tables[ABOUT]["json"][0].as_py())
     tables: Mapping[str, pa.Table] = {k: v for k, v in arrival.tables.items() if k != ABOUT}
-    route = _route(body, granted, about["holder"], about["data_class"])
+    route = way(body.framework, granted, about["holder"], about["data_class"])
     if route.processor == body.id and not about["processed"]:
         done = process(
             tables, read_rules(body.rules / "processing" / f"{granted.permit.form}.toml")

@@ -11,7 +11,7 @@ from sekisho.common.ids import BodyId, Domain, project_domain
 from sekisho.control.conversion import Grant
 from sekisho.control.review import Permit
 from sekisho.exchange import jws
-from sekisho.framework import CLASSES, Framework, lanes
+from sekisho.framework import CLASSES, Framework, Route, extract_route, lanes
 
 PERMIT = "sekisho-permit"
 
@@ -69,6 +69,12 @@ class Granted:
                 BodyId(signer) for signer in (self.signers if permit.linkage else ())
             ),
         )
+
+
+def way(framework: Framework, granted: Granted, holder: str, data_class: str) -> Route:
+    """Return the bodies that one class of one holder's data pass on their way under a permit."""
+    known = next(one for one in CLASSES if one == data_class)
+    return extract_route(framework, BodyId(holder), known, BodyId(granted.environment))
 
 
 def decider(framework: Framework, holder: BodyId, data_class: str) -> BodyId:

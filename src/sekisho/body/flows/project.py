@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 
 import orjson
@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sekisho.body.context import Body
 from sekisho.body.flows import transfer
-from sekisho.body.flows.permits import Granted, granted_permit
+from sekisho.body.flows.permits import Granted, granted_permit, way
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import canonical_json, digest
@@ -21,7 +21,7 @@ from sekisho.control.optout import ListHeader, Scope, check_fresh_enough, drops,
 from sekisho.data.processing import GateResult, OptOuts, Part, gate, write_tables
 from sekisho.exchange import jws
 from sekisho.exchange import tables as container
-from sekisho.framework import extract_route, registries_for
+from sekisho.framework import registries_for
 from sekisho.pseudonym.group import Element
 
 RECEIPT = "sekisho-extract-receipt"
@@ -192,25 +192,16 @@ def _opt_outs(body: Body, application: str, registry: str) -> OptOuts[Choice]:
     )
 
 
-class _rule:
-    """The gate's own reading of the rule: a list binds the holders that its registry serves."""
+def _rule(body: Body, granted: Granted) -> Callable[[Collection[Choice], str, str, str], bool]:
+    """Return the gate's own reading of the rule: a list binds the holders its registry serves."""
 
-    def __init__(self, body: Body, granted: Granted) -> None:
-        self.framework = body.framework
-        self.environment = BodyId(granted.environment)
-
-    def __call__(
-        self, choices: Collection[Choice], data_class: str, holder: str, purpose: str
-    ) -> bool:
-        binding = registries_for(self.framework, BodyId(holder))
-        route = extract_route(
-            self.framework,
-            BodyId(holder),
-            data_class,  # type: ignore[arg-type]  # a class of the permit
-            self.environment,
-        )
+    def stays_out(choices: Collection[Choice], data_class: str, holder: str, purpose: str) -> bool:
+        binding = registries_for(body.framework, BodyId(holder))
+        hops = way(body.framework, granted, holder, data_class).hops
         scopes = [scope for registry, scope in choices if registry in binding]
-        return drops(scopes, data_class, set(route.hops), purpose)
+        return drops(scopes, data_class, set(hops), purpose)
+
+    return stays_out
 
 
 def _receipt(

@@ -17,6 +17,8 @@ import pyarrow as pa
 from sekisho.body.context import Body
 from sekisho.body.flows import keyshares
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.atomicfile import write_atomically
+from sekisho.common.canonical import digest
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import Tag
 from sekisho.exchange import jws, parcel, seal, tables
@@ -99,8 +101,7 @@ def receive_payload(body: Body, message: Incoming) -> Outcome:
 def keep_payload(body: Body, token: str, sealed: bytes) -> Outcome:
     """Keep a sealed payload whose reason is ``token``."""
     reason, sender = verify_reason(body, token)
-    _write(_file(body, reason.id, "payload"), sealed)
-    return _half(body, reason, sender, "payload")
+    return _keep_half(body, reason, sender, "payload", sealed)
 
 
 def receive_pseudonyms(body: Body, message: Incoming) -> Outcome:
@@ -109,8 +110,7 @@ def receive_pseudonyms(body: Body, message: Incoming) -> Outcome:
         raise Refusal("transfer.not-second", "Pseudonyms come from the second converter only.")
     header, blobs = parcel.unpack(message.read(), each="reasons")
     reason, sender = verify_reason(body, header["reasons"][0])
-    _write(_file(body, reason.id, "pseudonyms"), blobs[0])
-    return _half(body, reason, sender, "pseudonyms")
+    return _keep_half(body, reason, sender, "pseudonyms", blobs[0])
 
 
 def verify_reason(body: Body, token: str) -> tuple[Reason, str]:
@@ -122,23 +122,29 @@ def verify_reason(body: Body, token: str) -> tuple[Reason, str]:
     return reason, signed.signer
 
 
-def _half(body: Body, reason: Reason, sender: str, half: str) -> Outcome:
-    kept: Json = body.store.get("transfer", reason.id) or {"halves": [], "state": "waiting"}
+def _keep_half(body: Body, reason: Reason, sender: str, half: str, data: bytes) -> Outcome:
+    """Keep one half; the second one completes the transfer, and later ones change nothing.
+
+    A transfer is its sender's: nobody can put a half under an id that another will use.
+    """
+    key = digest(f"{sender}/{reason.id}".encode())
+    kept: Json = body.store.get("transfer", key) or {"halves": [], "state": "waiting"}
     if kept["state"] != "waiting":
         return Outcome()
+    write_atomically(_folder(body, key) / half, data)
     halves = sorted({*kept["halves"], half})
     state = {"halves": halves, "state": "waiting", "reason": reason.payload(), "sender": sender}
     if len(halves) < 2:
-        return Outcome(put=[("transfer", reason.id, state)])
-    outcome = _complete(body, reason, sender)
-    outcome.put.append(("transfer", reason.id, state | {"state": "complete"}))
-    outcome.remove.append(_file(body, reason.id, "payload").parent)
+        return Outcome(put=[("transfer", key, state)])
+    outcome = _complete(body, reason, sender, _folder(body, key))
+    outcome.put.append(("transfer", key, state | {"state": "complete"}))
+    outcome.remove.append(_folder(body, key))
     return outcome
 
 
-def _complete(body: Body, reason: Reason, sender: str) -> Outcome:
-    sealed = _file(body, reason.id, "payload").read_bytes()
-    batch = unpack(_file(body, reason.id, "pseudonyms").read_bytes())
+def _complete(body: Body, reason: Reason, sender: str, home: Path) -> Outcome:
+    sealed = (home / "payload").read_bytes()
+    batch = unpack((home / "pseudonyms").read_bytes())
     secret = keyshares.domain_secret(body, reason.to_domain, reason.permit)
     arrived = Arrived(
         reason=reason,
@@ -152,12 +158,5 @@ def _complete(body: Body, reason: Reason, sender: str) -> Outcome:
     return finish(body, arrived)
 
 
-def _file(body: Body, transfer_id: str, half: str) -> Path:
-    safe = "".join(c if c.isalnum() or c in "-." else "_" for c in transfer_id)
-    return body.folders.spool / "transfers" / safe / half
-
-
-def _write(file: Path, data: bytes) -> None:
-    from sekisho.common.atomicfile import write_atomically
-
-    write_atomically(file, data)
+def _folder(body: Body, key: str) -> Path:
+    return body.folders.spool / "transfers" / key

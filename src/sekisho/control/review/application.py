@@ -15,7 +15,7 @@ OLDEST = 150
 
 
 def _check_range(field: str, what: str, first: date | int | None, last: date | int | None) -> None:
-    if first is not None and last is not None and first > last:  # type: ignore[operator]
+    if first is not None and last is not None and first > last:  # type: ignore[operator]  # both are days, or both ages
         raise _wrong(field, f"The first {what} comes after the last.", "exchange them")
 
 
