@@ -7,9 +7,9 @@ from datetime import date
 
 import orjson
 
+from sekisho.body import duties
 from sekisho.body.context import Body
 from sekisho.body.flows import figures as collect
-from sekisho.body.flows import optout
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.errors import UserError
 
@@ -52,7 +52,5 @@ def _own(body: Body, day: date) -> Outgoing:
 
 
 def day_begins(body: Body, message: Incoming) -> Outcome:
-    """The cut-off of a day: send the day's choices, issue the day's list."""
-    if "opt_out" not in body.rooms:
-        return Outcome()
-    return optout.daily(body)
+    """The cut-off of a day: do what is due."""
+    return duties.of_the_day(body)

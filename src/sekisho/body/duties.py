@@ -1,0 +1,42 @@
+"""What a body does once a day without being asked, as one table.
+
+A duty is of a room, so that a body does what its framework gives it and no more; a room of "*" is
+everywhere. All duties of a day are one outcome, in this order.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sekisho.body.ports import Outcome
+
+if TYPE_CHECKING:
+    from sekisho.body.context import Body
+
+EVERY_ROOM = "*"
+
+
+@dataclass(frozen=True)
+class Duty:
+    """One thing done at the cut-off of a day: ``module:function`` below `sekisho.body.flows`."""
+
+    room: str
+    flow: str
+
+
+DUTIES: tuple[Duty, ...] = (Duty("opt_out", "optout:daily"),)
+
+
+def of_the_day(body: Body) -> Outcome:
+    """Do what is due in this body's rooms today."""
+    outcome = Outcome()
+    for duty in DUTIES:
+        if duty.room == EVERY_ROOM or duty.room in body.rooms:
+            module, _, name = duty.flow.partition(":")
+            flows = importlib.import_module(f"sekisho.body.flows.{module}")
+            do: Callable[[Body], Outcome] = getattr(flows, name)
+            outcome.add(do(body))
+    return outcome
