@@ -10,7 +10,7 @@ RUN_PACKAGES := python3-venv bubblewrap libseccomp2
 TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-noto-cjk poppler-utils git
 JOBS ?= 2
 
-.PHONY: help run up test check fix schemas bench-identity bench-ledger bench-collection bench-processing bench-run clean
+.PHONY: help run up test long check fix schemas bench-identity bench-ledger bench-collection bench-processing bench-run clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -52,6 +52,9 @@ check: .stamps/venv-test  ## ruff, mypy, import-linter
 
 test: check  ## everything: checks and all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+long: .stamps/venv-test  ## the tests that take minutes or hours (fault drills)
+	$(BIN)/python -m pytest -m long --timeout 20000
 
 fix: .stamps/venv-test  ## format and mend what can be mended
 	$(BIN)/ruff check --fix src tests benchmarks studies
