@@ -54,7 +54,7 @@ test: check  ## everything: checks and all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
 
 long: .stamps/venv-test  ## the tests that take minutes or hours (fault drills)
-	$(BIN)/python -m pytest -m long --timeout 20000
+	$(BIN)/python -m pytest -m long -s --timeout 20000
 
 fix: .stamps/venv-test  ## format and mend what can be mended
 	$(BIN)/ruff check --fix src tests benchmarks studies

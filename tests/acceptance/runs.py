@@ -146,3 +146,29 @@ def standing(scenario: Scenario, on: date) -> dict[PersonKey, set[str]]:
         scopes = found.setdefault(scenario.key_of(choice.person), set())
         (scopes.discard if choice.revoke else scopes.add)(choice.scope)
     return found
+
+
+def same_books(run: Run, sound: Run) -> None:
+    """Assert that what is held, confirmed and recorded is the same, whatever the order."""
+    assert run.report["held"] == sound.report["held"]
+    books = [_receipts(one) for one in (run, sound)]
+    assert books[0] == books[1]
+    for kind in (
+        "submission.landed",
+        "optout.choice",
+        "lane.decided",
+        "permit.issued",
+        "extract.sent",
+        "extract.made",
+        "release.made",
+        "message.refused",
+    ):
+        assert run.entries(kind) == sound.entries(kind), kind
+
+
+def _receipts(run: Run) -> list[tuple[str, str, str, str]]:
+    """Return what bodies confirmed, but for the submissions' ids (their HMAC keys are drawn)."""
+    return sorted(
+        (one["body"], one["provider"], one["format"], repr(one["balance"]))
+        for one in run.receipts()
+    )

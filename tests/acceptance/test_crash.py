@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
-from runs import Rehearsals, Run, first_study
+from runs import Rehearsals, Run, first_study, same_books
 
 from sekisho.common.errors import PeerError
 from sekisho.rehearsal.play import Play
@@ -157,7 +157,7 @@ def test_a_run_with_crashes_verifies(drilled: Runs, framework: str) -> None:
 
 @every_drill
 def test_nothing_is_lost_or_doubled_by_crashes(drilled: Runs, study: Runs, framework: str) -> None:
-    _same_books(drilled(framework), study(framework))
+    same_books(drilled(framework), study(framework))
 
 
 def test_files_sent_again_before_a_receipt_change_nothing(impatient: Run, study: Runs) -> None:
@@ -165,30 +165,4 @@ def test_files_sent_again_before_a_receipt_change_nothing(impatient: Run, study:
     assert impatient.report["failed"] == []
     assert impatient.released(APPLICATION) == sound.released(APPLICATION)
     assert verify(impatient.folder).problems == ()
-    _same_books(impatient, sound)
-
-
-def _same_books(run: Run, sound: Run) -> None:
-    """Assert that what is held, confirmed and recorded is the same, whatever the order."""
-    assert run.report["held"] == sound.report["held"]
-    books = [_receipts(one) for one in (run, sound)]
-    assert books[0] == books[1]
-    for kind in (
-        "submission.landed",
-        "optout.choice",
-        "lane.decided",
-        "permit.issued",
-        "extract.sent",
-        "extract.made",
-        "release.made",
-        "message.refused",
-    ):
-        assert run.entries(kind) == sound.entries(kind), kind
-
-
-def _receipts(run: Run) -> list[tuple[str, str, str, str]]:
-    """Return what bodies confirmed, but for the submissions' ids (their HMAC keys are drawn)."""
-    return sorted(
-        (one["body"], one["provider"], one["format"], repr(one["balance"]))
-        for one in run.receipts()
-    )
+    same_books(impatient, sound)

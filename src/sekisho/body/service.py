@@ -17,6 +17,7 @@ import orjson
 from sekisho.body.context import Body
 from sekisho.body.endpoints import Endpoint, mounted
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.atomicfile import remove_unfinished
 from sekisho.common.canonical import canonical_json, file_digest
 from sekisho.common.errors import (
     Defect,
@@ -128,6 +129,7 @@ class Service:
     def started(self) -> None:
         """Record that the body came up, as what; take up what a crash cut off."""
         body = self.body
+        remove_unfinished(body.folders.base)
         said = {
             "body": body.id,
             "framework": file_digest(body.folders.base / body.config.framework),

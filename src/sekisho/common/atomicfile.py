@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
+
+_UNFINISHED = re.compile(r"\..+\.[0-9]+\.new")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -16,6 +19,16 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.fsync(file.fileno())
     temporary.replace(path)
     sync_folder(path.parent)
+
+
+def remove_unfinished(folder: Path) -> None:
+    """Remove what `write_atomically` had begun below ``folder`` when a process was ended.
+
+    Only while nothing writes there: what another process has begun looks the same.
+    """
+    for file in folder.rglob(".*.new"):
+        if _UNFINISHED.fullmatch(file.name):
+            file.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:
