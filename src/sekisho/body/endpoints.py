@@ -61,6 +61,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("opt_out", "payload", "body", "transfer:receive_payload"),
     _door("opt_out", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
     _door("opt_out", "acknowledgement", "body", "optout:acknowledged"),
+    _door("opt_out", "lists-since", "body", "lists:since"),
     _door("opt_out", "head", "body", "optout:head", query=True),
     _door("opt_out", "permit", "body", "optout:list_for_project"),
     # Review

@@ -90,6 +90,8 @@ def show_report(report: dict[str, Any], out: Path) -> None:
                 if output["verdict"] == "refused":
                     why = ", ".join(sorted(set(output["findings"])))
                     OUT.print(f"not released by {body}: {output['name']} ({why})")
+    if report["alarms"]:
+        show_table("警報 / Alarms", _ALARMS, _alarm_rows(report))
     for note in report["notes"]:
         OUT.print(f"note: {note}")
     OUT.print("seconds: " + ", ".join(f"{k} {v}" for k, v in report["seconds"].items()))
@@ -97,6 +99,7 @@ def show_report(report: dict[str, Any], out: Path) -> None:
 
 _BODIES = ("body", "functions and roles", "rows held", "sent", "kB sent", "ledger")
 _SUBMISSIONS = ("provider", "format", "doors", "records", "withheld", "findings")
+_ALARMS = ("body", "alarm", "code", "owner", "since", "days", "cleared")
 _COUNTS = {
     "received": "persons received",
     "opted_out": "opted out, found by the gate",
@@ -133,6 +136,14 @@ def _submission_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
             one.get("findings", "–"),
         )
         for one in report["submissions"]
+    ]
+
+
+def _alarm_rows(report: dict[str, Any]) -> list[tuple[object, ...]]:
+    return [
+        (body, *(one[name] for name in _ALARMS[1:-1]), one["cleared"] or "–")
+        for body, all_of_it in report["alarms"].items()
+        for one in all_of_it
     ]
 
 

@@ -10,6 +10,7 @@ from datetime import date
 from typing import Literal
 
 from sekisho.reference.report_of_bodies import (
+    AlarmSeen,
     Count,
     Counts,
     HeldRows,
@@ -201,6 +202,7 @@ class Report(Strict, frozen=True):
     studies: dict[str, dict[str, StudySeen]]
     released: dict[str, list[str]]
     refused: dict[str, list[RefusedMessage]]
+    alarms: dict[str, list[AlarmSeen]]
     ledgers: dict[str, LedgerSeen]
     not_measured_yet: list[Unmeasured]
     seconds: Seconds

@@ -215,6 +215,21 @@ class RefusedMessage(Strict, frozen=True):
     next: str | None
 
 
+class AlarmSeen(Strict, frozen=True):
+    """Something that a body noticed: since when, for how many days, until when, and who must act.
+
+    ``about`` names bodies and kinds, and counts; ``cleared`` is null while the alarm stands.
+    """
+
+    alarm: str
+    code: str
+    owner: str
+    since: date
+    cleared: date | None
+    days: Count
+    about: dict[str, Count | str]
+
+
 class LedgerSeen(Strict, frozen=True):
     """A ledger's size, and its entries by kind."""
 

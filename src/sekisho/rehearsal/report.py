@@ -66,6 +66,7 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
         "studies": {body: one["jobs"] for body, one in figures.items() if one["jobs"]},
         "released": record.released,
         "refused": {body: one["refused"] for body, one in figures.items() if one["refused"]},
+        "alarms": {body: one["alarms"] for body, one in figures.items() if one["alarms"]},
         "ledgers": {body: one["ledger"] for body, one in figures.items()},
         "not_measured_yet": [
             {"key": one[0], "value": str(one[1]), "why": _text(one[2])}

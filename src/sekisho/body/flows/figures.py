@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sekisho.body.context import Body
+from sekisho.body.flows import alarms
 from sekisho.body.flows.permits import granted_permit
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Json
@@ -41,6 +42,7 @@ def figures(body: Body) -> Json:
             {name: kept.get(name) for name in ("type", "title", "path", "sender", "rule", "next")}
             for _, kept in body.store.find("refused")
         ],
+        "alarms": alarms.shown(body),
         "ledger": _ledger(body),
     }
 

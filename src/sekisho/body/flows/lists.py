@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
+import orjson
 import pyarrow as pa
 
 from sekisho.body.context import Body
-from sekisho.body.flows import transfer
+from sekisho.body.flows import taking, transfer
 from sekisho.body.flows.permits import Granted
-from sekisho.body.ports import Json, Outcome, Outgoing
-from sekisho.common.canonical import canonical_json
-from sekisho.common.errors import Refusal
-from sekisho.common.ids import BodyId, Domain, Tag, body_domain, new_tag, registry_domain
+from sekisho.body.ports import Incoming, Json, Outcome
+from sekisho.common.errors import Refusal, UserError
+from sekisho.common.ids import BodyId, Domain, Tag, body_domain, new_id, new_tag, registry_domain
 from sekisho.control.optout import (
     GENESIS,
     Choice,
@@ -22,10 +22,8 @@ from sekisho.control.optout import (
     ListRow,
     OptOutList,
     Scope,
-    acknowledge,
     check_chain,
     check_received,
-    is_repeat,
     make_list,
     transfer_rows,
 )
@@ -57,39 +55,95 @@ def issue(body: Body, changed: Mapping[str, Sequence[Json]]) -> Outcome:
     outcome.put.append(
         ("list-head", body.id, {**made.header.payload(), "token": token, "list": _entries(made)})
     )
-    outcome.documents.append((f"lists/{made.number:08d}.jws", token))
+    outcome.put.append(
+        ("issued-list", _place(made.number), {"at": body.now().isoformat(), "digest": made.digest})
+    )
+    outcome.documents.append((f"lists/{_place(made.number)}.jws", token))
     outcome.fact("optout.list", number=made.number, digest=made.digest, count=made.header.count)
     for holder in list_recipients(body.framework, BodyId(body.id)):
-        outcome.add(_send(body, made, token, holder, body_domain(holder), "collection", None))
+        outcome.add(_send(body, made, [token], holder, body_domain(holder), "collection", None))
     return outcome
 
 
-def send_to_project(body: Body, granted: Granted) -> Outcome:
-    """Send the newest list into the domain of a permit's environment."""
+def _place(number: int) -> str:
+    return f"{number:08d}"
+
+
+def since(body: Body, message: Incoming) -> Outcome:
+    """Send a holder every list after the one that it has: it noticed a gap."""
+    last = _number(message.read())
+    if message.sender not in list_recipients(body.framework, BodyId(body.id)):
+        raise Refusal("opt-out.not-a-reader", "This registry's lists do not bind that holder.")
+    return send_again(body, message.sender, last)
+
+
+def _number(data: bytes) -> int:
+    try:
+        return max(0, int(orjson.loads(data)["since"]))
+    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        raise UserError("opt-out.since", "The number of the last list is missing.") from error
+
+
+def send_again(body: Body, holder: str, last: int) -> Outcome:
+    """Send the headers of all lists after number ``last``, and the newest list's entries.
+
+    A list says who is out in full, so that entries of older ones are of no use to anyone; their
+    headers prove that none was left out. The newest list is sent also to who should have it.
+    """
+    made, token = newest(body)
+    first = min(last + 1, made.number)
+    tokens = [body.documents.read(f"lists/{_place(n)}.jws") for n in range(first, made.number)]
+    outcome = _send(
+        body,
+        made,
+        [*tokens, token],
+        holder,
+        body_domain(holder),
+        "collection",
+        None,
+        again=new_id(body.random)[:8],
+    )
+    outcome.fact("optout.list.resent", to=holder, first=first, number=made.number)
+    return outcome
+
+
+def newest(body: Body) -> tuple[OptOutList, str]:
+    """Return this registry's newest list and its signed header."""
     head = body.store.get("list-head", body.id)
     if head is None:
         raise Refusal("opt-out.no-list", "This registry has issued no list yet.")
     fields = {name: head[name] for name in ListHeader.__struct_fields__}
-    made = OptOutList(ListHeader.from_payload(fields), _read_entries(head["list"]))
+    return OptOutList(ListHeader.from_payload(fields), _read_entries(head["list"])), head["token"]
+
+
+def send_to_project(body: Body, granted: Granted) -> Outcome:
+    """Send the newest list into the domain of a permit's environment."""
+    made, token = newest(body)
     to = granted.environment_domain
-    return _send(body, made, head["token"], granted.environment, to, "analysis", granted.text)
+    return _send(body, made, [token], granted.environment, to, "analysis", granted.text)
 
 
 def _send(
     body: Body,
     made: OptOutList,
-    token: str,
+    tokens: Sequence[str],
     receiver: str,
     to: Domain,
     room: str,
     permit: str | None,
+    *,
+    again: str = "",
 ) -> Outcome:
+    """Send a list with its header, after the headers that the receiver lacks.
+
+    One reason is one batch, so that a list that is sent ``again`` has a reason of its own.
+    """
     tags = {entry.pseudonym: new_tag(body.random) for entry in made.entries}
     persons = [(tags[wrapped], body.keys.unwrap(wrapped)) for wrapped in tags]
     persons += _padding(body, len(persons))
     rows = transfer_rows(made, tags)
     reason = Reason(
-        id=f"list:{body.id}:{made.number}:{to}",
+        id=f"list:{body.id}:{made.number}:{to}{again and ':'}{again}",
         kind="opt_out_list",
         from_domain=registry_domain(body.id),
         to_domain=to,
@@ -101,7 +155,7 @@ def _send(
         permit=permit,
     )
     payload = {
-        "header": pa.table({"token": [token]}),
+        "header": pa.table({"token": list(tokens)}),
         "rows": pa.table(
             {
                 "tag": pa.array([row.tag for row in rows], pa.string()),
@@ -119,70 +173,37 @@ def _padding(body: Body, count: int) -> list[tuple[Tag, Element]]:
 
 def arrived(body: Body, arrival: transfer.Arrived) -> Outcome:
     """Take a list: at a holder it is applied, at a gate it is kept for the project."""
-    header, received = read(body, arrival)
+    headers, received = read(body, arrival)
     if arrival.reason.permit is not None:
         from sekisho.body.flows.project import list_arrived
 
-        return list_arrived(body, arrival, header, received)
+        return list_arrived(body, arrival, headers[-1], received)
     entries = {
         body.keys.wrap(arrival.pseudonyms[tag]): list(scopes) for tag, scopes in received.items()
     }
-    return apply_in_order(body, header, entries)
+    return taking.take(body, headers, entries, arrival.reason.epoch)
 
 
-def read(body: Body, arrival: transfer.Arrived) -> tuple[ListHeader, dict[Tag, tuple[str, ...]]]:
-    """Return a list's header and rows, both verified."""
-    token = arrival.tables["header"]["token"][0].as_py()
-    signed = jws.verify(token, body.directory.resolve, LIST)
-    header = ListHeader.from_payload(signed.payload)
-    if not signed.signer == header.registry == arrival.sender:
-        raise Refusal("opt-out.not-the-registry", "The list is not signed by its registry.")
+def read(
+    body: Body, arrival: transfer.Arrived
+) -> tuple[tuple[ListHeader, ...], dict[Tag, tuple[str, ...]]]:
+    """Return the chained headers that came, the list's own last, and its rows, all verified."""
+    headers: list[ListHeader] = []
+    for token in arrival.tables["header"]["token"].to_pylist():
+        signed = jws.verify(token, body.directory.resolve, LIST)
+        header = ListHeader.from_payload(signed.payload)
+        if not signed.signer == header.registry == arrival.sender:
+            raise Refusal("opt-out.not-the-registry", "The list is not signed by its registry.")
+        if headers:
+            check_chain(headers[-1], header)
+        headers.append(header)
+    if not headers:
+        raise Refusal("opt-out.no-header", "A list came without its header.")
     table = arrival.tables["rows"]
     pairs = zip(table["tag"].to_pylist(), table["scopes"].to_pylist(), strict=True)
     rows = [ListRow(tag, tuple(scopes)) for tag, scopes in pairs]
-    check_received(header, rows)
-    return header, {Tag(row.tag): row.scopes for row in rows}
-
-
-def apply_in_order(body: Body, header: ListHeader, entries: dict[str, list[str]]) -> Outcome:
-    """Apply a list and those that waited for it; one that came too early waits."""
-    outcome = Outcome()
-    kept = body.store.get("held-list", header.registry)
-    previous = ListHeader.from_payload(kept["header"]) if kept else None
-    if previous is not None and is_repeat(previous, header):
-        return outcome
-    expected = 1 if previous is None else previous.number + 1
-    if header.number > expected:
-        waiting = {"header": header.payload(), "entries": entries}
-        outcome.put.append(("early-list", f"{header.registry}:{header.number}", waiting))
-        return outcome
-    check_chain(previous, header)
-    outcome.add(_applied(body, header, entries))
-    while early := body.store.get("early-list", f"{header.registry}:{header.number + 1}"):
-        following = ListHeader.from_payload(early["header"])
-        check_chain(header, following)
-        header, entries = following, early["entries"]
-        outcome.add(_applied(body, header, entries))
-    return outcome
-
-
-def _applied(body: Body, header: ListHeader, entries: dict[str, list[str]]) -> Outcome:
-    outcome = Outcome()
-    own = {p: [Scope.parse(text) for text in scopes] for p, scopes in entries.items()}
-    answer = acknowledge(header, own, body.id, body.today())
-    state = {"header": header.payload(), "entries": entries}
-    outcome.put.append(("held-list", header.registry, state))
-    outcome.send.append(
-        Outgoing(header.registry, "opt_out/acknowledgement", canonical_json(answer.payload()))
-    )
-    outcome.fact(
-        "optout.list.applied",
-        registry=header.registry,
-        number=header.number,
-        digest=header.digest,
-        count=header.count,
-    )
-    return outcome
+    check_received(headers[-1], rows)
+    return tuple(headers), {Tag(row.tag): row.scopes for row in rows}
 
 
 def _entries(made: OptOutList) -> list[list[object]]:

@@ -1,0 +1,268 @@
+"""All bodies of a framework in one process, without a network: real flows, keys and conversions.
+
+Stores are dictionaries, messages go through a queue in the order in which they were made, and a
+day begins when the test says so. For tests of what many bodies do together, in a second.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import orjson
+
+from sekisho.body.config import RehearsalOptions, read_config
+from sekisho.body.context import Body
+from sekisho.body.keyring import load_keys
+from sekisho.body.ports import Incoming, Json, Outgoing
+from sekisho.body.service import Service
+from sekisho.body.setup import Actor, set_up
+from sekisho.common.canonical import canonical_json, digest
+from sekisho.common.ids import new_id
+from sekisho.common.randomness import system_random
+from sekisho.control.ledger import Entry, Ledger, TreeHead
+from sekisho.exchange import seal
+from sekisho.exchange.client import Answer, Client
+from sekisho.exchange.directory import Directory, Peer
+from sekisho.framework import load
+from sekisho.synthetic import person_of
+
+ROOT = Path(__file__).resolve().parent.parent
+START = date(2026, 4, 1)
+SEED = 7
+OBSERVER, DESK = "observer", "desk-client"
+Task = tuple[str, str, str]
+"""(body, ``handle`` or ``deliver``, message id)."""
+
+
+class MemoryStore:
+    """One body's records and messages. Nothing here fails half-way, so a transaction is none."""
+
+    def __init__(self, body: str, spool: Path, tasks: deque[Task]) -> None:
+        self.body, self.spool, self.tasks = body, spool, tasks
+        self.records: dict[str, dict[str, bytes]] = {}
+        self.streams_of: dict[str, list[Json]] = {}
+        self.entries: list[bytes] = []
+        self.received: dict[str, Incoming] = {}
+        self.sent: dict[str, tuple[Outgoing, str]] = {}
+
+    def transaction(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+    def get(self, kind: str, key: str) -> Json | None:
+        found = self.records.get(kind, {}).get(key)
+        return None if found is None else orjson.loads(found)
+
+    def find(self, kind: str, prefix: str = "") -> Iterator[tuple[str, Json]]:
+        kept = self.records.get(kind, {})
+        yield from [(k, orjson.loads(kept[k])) for k in sorted(kept) if k.startswith(prefix)]
+
+    def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None:
+        self.records.setdefault(kind, {})[key] = orjson.dumps(data)
+
+    def drop(self, kind: str, key: str) -> None:
+        self.records.get(kind, {}).pop(key, None)
+
+    def events(self, stream: str) -> list[Json]:
+        return list(self.streams_of.get(stream, []))
+
+    def streams(self, prefix: str) -> list[str]:
+        return sorted(name for name in self.streams_of if name.startswith(prefix))
+
+    def append(self, stream: str, expected: int, events: Sequence[Json]) -> None:
+        assert len(self.events(stream)) == expected
+        self.streams_of.setdefault(stream, []).extend(events)
+
+    def stage(self, entry: bytes) -> None:
+        self.entries.append(entry)
+
+    def staged(self) -> Sequence[tuple[int, bytes]]:
+        return []
+
+    def settle(self, size: int) -> None:
+        pass
+
+    def keep_incoming(self, message: Incoming, size: int) -> bool:
+        if message.id in self.received:
+            return False
+        self.received[message.id] = message
+        self.tasks.append((self.body, "handle", message.id))
+        return True
+
+    def incoming(self, message_id: str) -> Incoming:
+        return self.received[message_id]
+
+    def finish_incoming(self, message_id: str, state: str) -> None:
+        kept = self.received[message_id]
+        told = (kept.id, kept.sender, kept.path, kept.meta, kept.content_type, kept.file)
+        self.received[message_id] = Incoming(*told, state)
+
+    def keep_outgoing(self, message_id: str, message: Outgoing) -> None:
+        if message_id not in self.sent:
+            self.sent[message_id] = (message, "waiting")
+            self.tasks.append((self.body, "deliver", message_id))
+
+    def outgoing(self, message_id: str) -> tuple[Outgoing, str]:
+        return self.sent[message_id]
+
+    def finish_outgoing(self, message_id: str, state: str) -> None:
+        self.sent[message_id] = (self.sent[message_id][0], state)
+
+    def write_spool(self, direction: str, message_id: str, body: bytes) -> Path:
+        file = self.file(direction, message_id)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(body)
+        return file
+
+    def file(self, direction: str, message_id: str) -> Path:
+        return self.spool / direction / message_id
+
+    def traffic(self) -> Json:
+        counted = Counter((out.to, out.path) for out, _ in self.sent.values())
+        return {
+            "paths": [
+                {"direction": "out", "peer": to, "path": path, "messages": n, "bytes": 0}
+                for (to, path), n in sorted(counted.items())
+            ]
+        }
+
+
+@dataclass(frozen=True)
+class MemoryLedger:
+    """What was staged is the ledger; it is signed nowhere."""
+
+    store: MemoryStore
+
+    def integrate(self) -> None:
+        pass
+
+    def head(self) -> TreeHead:
+        return TreeHead("memory", len(self.store.entries), b"\0" * 32)
+
+    def entries(self, start: int = 0) -> Iterator[Entry]:
+        return map(Entry.from_bytes, self.store.entries[start:])
+
+
+@dataclass(frozen=True)
+class MemoryClient:
+    """A body's or an actor's voice: what it says is heard at once, signed by nobody."""
+
+    town: MemoryTown
+    sender: str
+
+    def post(
+        self,
+        peer: Peer,
+        path: str,
+        body: bytes = b"",
+        *,
+        content_type: str = "application/octet-stream",
+        meta: Mapping[str, Any] | None = None,
+        message_id: str | None = None,
+    ) -> Answer:
+        service = self.town.services[peer.id]
+        endpoint = service.endpoint(path.removeprefix("/exchange/").partition("?")[0])
+        service.admit(endpoint, self.sender)
+        if endpoint.mode == "query":
+            said = service.query(endpoint, self.sender, {}, body)
+            return Answer(200, "application/json", canonical_json(said))
+        named = message_id or new_id(system_random)
+        kept = digest(f"{self.sender}/{named}".encode())[:32]
+        file = service.body.store.write_spool("in", new_id(system_random), body)
+        message = Incoming(kept, self.sender, endpoint.path, dict(meta or {}), content_type, file)
+        service.body.store.keep_incoming(message, len(body))
+        return Answer(202, "application/json", b"{}")
+
+    def get(self, peer: Peer, path: str, *, meta: Mapping[str, Any] | None = None) -> Answer:
+        return self.post(peer, path)
+
+
+@dataclass
+class MemoryTown:
+    """The bodies of one framework, and whoever speaks to them."""
+
+    file: Path
+    folder: Path
+    faults: tuple[str, ...] = ()
+    services: dict[str, Service] = field(default_factory=dict)
+    tasks: deque[Task] = field(default_factory=deque)
+    today: date = START
+
+    def __post_init__(self) -> None:
+        self.framework = load(self.file, ROOT)
+        ports = iter(range(20000, 30000))
+        keys = self.folder / "actors"
+        self.deployment = set_up(
+            self.framework,
+            self.file,
+            self.folder,
+            rules=ROOT / "rules",
+            ports=lambda: next(ports),
+            actors=(
+                Actor(OBSERVER, "observer", keys / OBSERVER),
+                Actor(DESK, "desk", keys / DESK),
+            ),
+            rehearsal=RehearsalOptions(SEED, START, self.faults),
+            declared_synthetic=True,
+        )
+        directory = Directory.read(self.folder / "directory.json")
+        for body, file in self.deployment.configs.items():
+            config, folders = read_config(file)
+            store = MemoryStore(body, folders.spool, self.tasks)
+            made = Body(
+                config=config,
+                folders=folders,
+                framework=self.framework,
+                directory=directory,
+                keys=load_keys(folders.keys),
+                store=cast(Any, store),
+                ledger=cast(Ledger, MemoryLedger(store)),
+                client=cast(Client, MemoryClient(self, body)),
+                random=system_random,
+            )
+            self.services[body] = Service(made)
+
+    def body(self, name: str) -> Body:
+        return self.services[name].body
+
+    def records(self, name: str, kind: str) -> dict[str, Json]:
+        return dict(self.body(name).store.find(kind))
+
+    def entries(self, name: str, kind: str) -> list[Mapping[str, Any]]:
+        return [one.body for one in self.body(name).ledger.entries() if one.kind == kind]
+
+    def tell(self, actor: str, body: str, path: str, message: Json) -> None:
+        peer = self.deployment.directory.find(body)
+        data = canonical_json(message)
+        MemoryClient(self, actor).post(
+            peer, f"/exchange/{path}", data, content_type="application/json"
+        )
+
+    def settle(self) -> None:
+        """Do all that waits; a body whose message was refused goes on."""
+        while self.tasks:
+            body, what, message_id = self.tasks.popleft()
+            service = self.services[body]
+            state = service.handle(message_id) if what == "handle" else service.deliver(message_id)
+            assert state not in {"failed", "unreachable"}, (body, what, state)
+
+    def begin(self, day: date | None = None) -> None:
+        """Begin the next day, or another, at every body."""
+        self.today = day or self.today + timedelta(days=1)
+        for body in self.services:
+            self.tell(OBSERVER, body, "rehearsal/clock", {"day": self.today.isoformat()})
+        self.settle()
+
+    def choose(self, desk: str, person: int, scope: str = "all", **more: Any) -> None:
+        """State a person's choice at a desk."""
+        history = self.deployment.directory.find(self.framework.with_role("history")[0])
+        spec = person_of(SEED, person).spec()
+        plain = {k: v.isoformat() if isinstance(v, date) else v for k, v in spec.items()}
+        form = seal.seal(canonical_json(plain), history.seal_recipient or "").hex()
+        self.tell(DESK, desk, "opt_out/choice", {"scope": scope, "form": form, **more})
+        self.settle()
