@@ -5,6 +5,8 @@ Keeps these rules:
   readers name a snapshot, which names every table's version and hides what is half landed.
 - A record that is sent again replaces the earlier one at read time; nothing is overwritten.
 - The analytic tables carry random person keys; wrapped pseudonyms lie apart.
+- Who is erased is gone from every version of every table; older snapshots keep their names, read
+  without those rows, and the lake says so.
 - The log keeps no statistics of columns, an engine's error never leaves with its text (it may
   quote a value), and reading touches no network and no file outside the lake.
 
@@ -13,6 +15,7 @@ It does not decide who may read, nor does it number snapshots: a flow records th
 
 from sekisho.data.lake.duck import DuckEngine
 from sekisho.data.lake.engine import Engine, Session
+from sekisho.data.lake.erasure import Erasure, Targets
 from sekisho.data.lake.lake import Lake
 from sekisho.data.lake.layout import (
     HELD,
@@ -31,9 +34,11 @@ __all__ = [
     "Count",
     "DuckEngine",
     "Engine",
+    "Erasure",
     "Lake",
     "Session",
     "Snapshot",
+    "Targets",
     "Versions",
     "arrow_type",
     "held_schema",

@@ -15,7 +15,11 @@ from sekisho.common.errors import Defect
 
 # The log would otherwise keep the smallest and largest value of every column of every file,
 # also after an erasure; readers here need the list of files only.
-_CONFIGURATION = {"delta.dataSkippingNumIndexedCols": "0"}
+# The log's files are all kept: an older snapshot is read from them, and an erasure rewrites them.
+_CONFIGURATION = {
+    "delta.dataSkippingNumIndexedCols": "0",
+    "delta.enableExpiredLogCleanup": "false",
+}
 
 
 def exists(folder: Path) -> bool:

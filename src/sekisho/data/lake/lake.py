@@ -6,19 +6,22 @@ import fcntl
 import re
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sekisho.cdm import TABLES
 from sekisho.common.atomicfile import sync_folder, write_atomically
 from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Defect, UserError
 from sekisho.common.randomness import RandomBytes
-from sekisho.data.lake import delta, replacing
+from sekisho.data.lake import delta, erasing, erasure, replacing
 from sekisho.data.lake.duck import DuckEngine
 from sekisho.data.lake.engine import Engine, Session
+from sekisho.data.lake.erasure import Erasure, Notes, Targets
 from sekisho.data.lake.layout import held_schema
 from sekisho.data.lake.persons import Persons
 from sekisho.data.lake.snapshot import Count, Snapshot, Versions
@@ -99,6 +102,59 @@ class Lake:
         with self._locked():
             return self._head()
 
+    # Erasing
+
+    def erase(
+        self,
+        id: str,
+        wrapped: Mapping[str, Collection[str]],
+        snapshot: Snapshot,
+        *,
+        used: Collection[str] = (),
+    ) -> Erasure | None:
+        """Erase persons' rows physically from every version of every table, and prove it.
+
+        Args:
+            id: of this erasure; the same again changes nothing and tells the same.
+            wrapped: wrapped pseudonym → the data classes that go.
+            snapshot: the newest one; it and all before it then read without the rows.
+            used: person keys that are needed elsewhere (quarantine) and so stay known.
+
+        Returns:
+            What went; None where nothing is held of them.
+
+        Raises:
+            Defect: afterwards something of theirs is left in a file.
+        """
+        notes = Notes(self.folder)
+        with self._locked():
+            known = self._persons.known(wrapped)
+            targets = Targets({key: tuple(wrapped[one]) for one, key in known.items()})
+            tables = self._held_tables()
+            noted = notes.find(id)
+            if noted is None:
+                rows = erasure.count(tables, targets)
+                gone = set(known.values()) - erasure.still_used(tables, known.values()) - set(used)
+                if not rows and not gone:
+                    return None
+                noted = Erasure(id, snapshot.number, len(known), rows)
+                notes.add(noted)
+            lone = erasure.lone_units(tables, targets)
+            if delta.exists(self._table(REPLACED)):
+                erasing.erase_rows(self._table(REPLACED), lambda rows: _of_units(rows, lone))
+            for folder in tables.values():
+                erasing.erase_rows(folder, targets.mask)
+            left = erasure.still_used(tables, known.values()) | set(used)
+            gone = set(known.values()) - left
+            self._persons.erase(gone)
+            words = gone | {one for one, key in known.items() if key in gone}
+            searched = erasure.prove(self.folder, tables, targets, lone, words)
+            return replace(noted, searched=searched)
+
+    def erased_since(self, snapshot: Snapshot) -> tuple[Erasure, ...]:
+        """Return the erasures after ``snapshot``: it reads without what they took away."""
+        return tuple(one for one in Notes(self.folder).all() if one.snapshot >= snapshot.number)
+
     # Reading
 
     @contextmanager
@@ -158,6 +214,10 @@ class Lake:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield
 
+    def _held_tables(self) -> dict[str, Path]:
+        folders = {table.name: self._table(table.name) for table in TABLES}
+        return {name: folder for name, folder in folders.items() if delta.exists(folder)}
+
     def _table(self, table: str) -> Path:
         return self.folder / "tables" / table
 
@@ -214,6 +274,12 @@ class Lake:
                 held.append(fill(replacing.HELD, landed=name(f"landed_{table.name}")))
             found = session.fetch(replacing.found(held, batch, (batch, *others)))
         return found.cast(replacing.SCHEMA)
+
+
+def _of_units(rows: pa.Table, gone: pa.Array) -> pa.ChunkedArray:
+    return pc.is_in(
+        pc.binary_join_element_wise(rows["provider"], rows["unit"], "|"), value_set=gone
+    )
 
 
 _SOURCES = """

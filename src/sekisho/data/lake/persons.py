@@ -10,10 +10,11 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sekisho.common.errors import Defect
 from sekisho.common.randomness import RandomBytes
-from sekisho.data.lake import delta
+from sekisho.data.lake import delta, erasing
 from sekisho.data.lake.engine import Engine
 from sekisho.data.lake.sql import Sql
 
@@ -57,6 +58,12 @@ class Persons:
         if missing:
             raise Defect("lake.unknown-person-key", f"{missing} person keys have no pseudonym.")
         return found
+
+    def erase(self, person_keys: Collection[str]) -> None:
+        """Forget persons physically: key and wrapped pseudonym."""
+        if person_keys and delta.exists(self._folder):
+            gone = pa.array(sorted(person_keys), pa.string())
+            erasing.erase_rows(self._folder, lambda rows: pc.is_in(rows["person_key"], gone))
 
     def _look_up(self, query: Sql, asked: Collection[str]) -> dict[str, str]:
         if not asked or not delta.exists(self._folder):
