@@ -57,7 +57,7 @@ PLUMBING = {
         "PermitRule Recognise Running SealDecision Seat Submit Substitute Tally Vote Withdraw"
     ),
     "collection": "Breach CollectionRules Declared Landed Line Replaced Rule",
-    "lake": "Count DuckEngine Engine Session Versions",
+    "lake": "Count DuckEngine Engine Session Targets Versions",
     "linkage": "Overlap",
     "processing": (
         "ClassCounts ExtractOrder GateCounts GateResult OptOuts Part Period PlannedTable "

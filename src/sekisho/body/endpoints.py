@@ -50,6 +50,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("collection", "payload", "body", "transfer:receive_payload"),
     _door("collection", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
     _door("collection", "receipt", "body", "submission:keep_receipt"),
+    _door("collection", "erase", SELF, "effects:erase"),
     _door("collection", "receipts", "provider", "submission:receipts", query=True),
     # Identity
     _door("conversion", "batch", "provider body converter", "conversion:convert"),

@@ -211,6 +211,33 @@ FIGURES: tuple[Figure, ...] = (
         _measure("opt_out_steps"),
     ),
     Figure(
+        "records_stopped",
+        "persons",
+        Text(ja="申出により収集しなかった記録", en="records not collected because of a choice"),
+        COUNT,
+        _measure("records_stopped"),
+        Text(
+            ja="効果が収集の停止または消去の場合のみ",
+            en="where the effect is to stop collection, or erasure",
+        ),
+    ),
+    Figure(
+        "persons_erased",
+        "persons",
+        Text(ja="申出により消去された人", en="persons erased because of a choice"),
+        PERSONS,
+        _measure("persons_erased"),
+        Text(ja="保有機関ごとに数える", en="a person counts once at each holder"),
+    ),
+    Figure(
+        "rows_erased",
+        "persons",
+        Text(ja="申出により消去された行", en="rows erased because of a choice"),
+        ROWS,
+        _measure("rows_erased"),
+        Text(ja="保留中のものを含む", en="those in quarantine too"),
+    ),
+    Figure(
         "bodies_holding_records",
         "holding",
         Text(ja="記録を保有する機関", en="bodies that hold records"),

@@ -57,7 +57,6 @@ _LATER = {
 _ONE_VALUE = (
     ("holding.public_db", "own", "not measured yet: hand-over of today's public databases"),
     ("holding.handover", "per_permit", "not measured yet: a standing copy at the processor"),
-    ("opt_out.effect", "stop_provision", "not measured yet: stopping collection, erasure"),
     ("linkage.cohort", "at_gate", "not measured yet: cohort members returned to holders"),
 )
 """Keys of which one value is at work so far."""

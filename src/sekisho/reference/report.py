@@ -13,6 +13,7 @@ from sekisho.reference.report_of_bodies import (
     AlarmSeen,
     Count,
     Counts,
+    Effects,
     HeldRows,
     IncidentSeen,
     JoinedDecisions,
@@ -111,7 +112,9 @@ class Measures(Strict, frozen=True):
     ``submissions_per_provider``: doors per delivery, by provider. ``fields_typed``: entries of the
     form, summed over windows. ``review_days``: days from submission to decision, the longest lane.
     ``opt_out_steps``: desks at which a person must speak so that every holder learns of it.
-    ``records_held_max_share``: the largest body's part of all rows held.
+    ``records_stopped``: records that choices kept out when they landed. ``rows_erased`` and
+    ``persons_erased``: rows of all versions, and persons, summed over holders; a person erased at
+    two holders counts twice. ``records_held_max_share``: the largest body's part of all rows held.
     """
 
     submissions_per_provider: dict[str, float]
@@ -126,6 +129,9 @@ class Measures(Strict, frozen=True):
     bodies_holding_records: Count
     records_held: Counts
     records_held_max_share: float
+    records_stopped: Count
+    rows_erased: Count
+    persons_erased: Count
     bodies_that_hold_and_join: list[str]
     messages: Count
     bytes: Count
@@ -196,6 +202,7 @@ class Report(Strict, frozen=True):
     held: dict[str, list[HeldRows]]
     landed: dict[str, list[LandedSubmission]]
     lists: dict[str, ListsOf]
+    effects: dict[str, Effects]
     lanes: dict[str, list[LaneSeen]]
     joined: dict[str, dict[str, JoinedDecisions]]
     projects: dict[str, ProjectSeen]

@@ -100,6 +100,29 @@ class ListsOf(Strict, frozen=True):
     held: Counts
 
 
+class SetAside(Strict, frozen=True):
+    """What choices kept out of one submission: records by class, persons."""
+
+    records: Counts
+    persons: Count
+
+
+class ErasedRows(Strict, frozen=True):
+    """What applying one list erased: rows of all versions by table, rows in quarantine, persons."""
+
+    on: date
+    persons: Count
+    rows: Counts
+    quarantined: Count
+
+
+class Effects(Strict, frozen=True):
+    """What choices did at a holder beside stopping provision (``opt_out.effect``)."""
+
+    set_aside: list[SetAside]
+    erased: list[ErasedRows]
+
+
 class LaneSeen(Strict, frozen=True):
     """A lane and what it decided. ``days`` counts those that were the body's."""
 

@@ -56,6 +56,9 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
             for body, one in figures.items()
             if one["lists"]["issued"] or one["lists"]["held"]
         },
+        "effects": {
+            body: one["effects"] for body, one in figures.items() if any(one["effects"].values())
+        },
         "lanes": {body: one["lanes"] for body, one in figures.items() if one["lanes"]},
         "joined": {body: one["joined"] for body, one in figures.items() if one["joined"]},
         "projects": {
@@ -115,9 +118,21 @@ def measures(play: Play, figures: dict[str, Json]) -> Json:
         "bodies_holding_records": sum(1 for rows in held.values() if rows),
         "records_held": held,
         "records_held_max_share": round(max(held.values()) / total, 4) if total else 0,
+        **_effects(figures),
         "bodies_that_hold_and_join": list(holds_and_joins(framework)),
         "messages": sum(_traffic(one)["out"]["messages"] for one in figures.values()),
         "bytes": sum(_traffic(one)["out"]["bytes"] for one in figures.values()),
+    }
+
+
+def _effects(figures: dict[str, Json]) -> dict[str, int]:
+    """Return what choices did beside stopping provision, summed over bodies."""
+    aside = [each for one in figures.values() for each in one["effects"]["set_aside"]]
+    erased = [each for one in figures.values() for each in one["effects"]["erased"]]
+    return {
+        "records_stopped": sum(sum(each["records"].values()) for each in aside),
+        "rows_erased": sum(sum(each["rows"].values()) + each["quarantined"] for each in erased),
+        "persons_erased": sum(each["persons"] for each in erased),
     }
 
 

@@ -38,6 +38,10 @@ def figures(body: Body) -> Json:
         "jobs": {key: _some(kept, _JOB) for key, kept in body.store.find("job")},
         "choices": sum(1 for _ in body.store.find("choice")),
         "lists": _lists(body),
+        "effects": {
+            "set_aside": [kept for _, kept in body.store.find("set-aside")],
+            "erased": [kept for _, kept in body.store.find("erasure")],
+        },
         "refused": [
             {name: kept.get(name) for name in ("type", "title", "path", "sender", "rule", "next")}
             for _, kept in body.store.find("refused")

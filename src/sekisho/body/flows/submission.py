@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.body.context import Body
-from sekisho.body.flows import transfer
+from sekisho.body.flows import stopping, transfer
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal
@@ -60,14 +60,19 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     lake = Lake(body.folders.lake)
     batch = 1 + sum(1 for _ in body.store.find("submission"))
     previous = snapshot(body)
+    wrapped = {tag: body.keys.wrap(element) for tag, element in arrived.pseudonyms.items()}
+    tables, chosen = stopping.set_aside(tables, stopping.stopped_of(body, wrapped))
     landed = collection.check(
         tables,
         collection.load_rules(body.rules / "collection.toml"),
         day=body.today(),
         tags=frozenset(arrived.pseudonyms),
     )
-    balance = collection.balance(collection.read_declared(manifest["declared"]), landed)
-    wrapped = {tag: body.keys.wrap(element) for tag, element in arrived.pseudonyms.items()}
+    by_choice = collection.records_of(chosen)
+    balance = collection.balance(collection.read_declared(manifest["declared"]), landed, by_choice)
+    # Of whom nothing is kept no key is made either: a body then does not remember having met them.
+    present = {tag for rows in tables.values() for tag in rows["tag"].unique().to_pylist()}
+    wrapped = {tag: one for tag, one in wrapped.items() if tag in present or not chosen}
     keys = lake.keys_for(sorted(set(wrapped.values())), body.random)
     persons: dict[str, str] = {tag: keys[one] for tag, one in wrapped.items()}
     held = {
@@ -108,6 +113,8 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         reasons=dict(Counter(one["code"] for one in manifest["refusals"])),
         snapshot=made.number,
     )
+    if by_choice:
+        outcome.put.append(("set-aside", submission, _by_choice(by_choice, chosen)))
     if replaced.records:
         outcome.put.append(("replaced", submission, {"records": replaced.records}))
     return outcome
@@ -115,6 +122,15 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
 
 def _own(sources: pa.Table, provider: str) -> pa.Table:
     return sources.filter(pc.equal(sources["provider"], provider))
+
+
+def _by_choice(records: Counter[tuple[str, str]], chosen: Mapping[str, pa.Table]) -> Json:
+    """Return what choices kept out of one submission, as counts."""
+    per_class: Counter[str] = Counter()
+    for (_, data_class), number in records.items():
+        per_class[data_class] += number
+    persons = {tag for rows in chosen.values() for tag in rows["tag"].unique().to_pylist()}
+    return {"records": dict(sorted(per_class.items())), "persons": len(persons)}
 
 
 def _per_type(balance: collection.Balance) -> dict[str, dict[str, int]]:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from sekisho.body.context import Body
 from sekisho.body.flows import alarms
+from sekisho.body.flows.effects import after_list
 from sekisho.body.ports import Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import TamperError
@@ -110,6 +111,7 @@ def _apply(outcome: Outcome, body: Body, fresh: Sequence[ListHeader], coming: Js
         digest=header.digest,
         count=header.count,
     )
+    outcome.add(after_list(body, header.registry, header.number))
     if header.number >= newest_known(body, header.registry):
         alarms.clear(outcome, body, f"list:{header.registry}")
         alarms.clear(outcome, body, f"history:{header.registry}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import msgspec
 
@@ -76,8 +77,15 @@ def read_declared(raw: object) -> tuple[Declared, ...]:
         ) from error
 
 
-def balance(declared: Sequence[Declared], landed: Landed) -> Balance:
+def balance(
+    declared: Sequence[Declared],
+    landed: Landed,
+    by_choice: Mapping[tuple[str, str], int] = MappingProxyType({}),
+) -> Balance:
     """Return the balance of a submission.
+
+    Args:
+        by_choice: (record type, class) → records that a choice of their persons set aside here.
 
     Raises:
         UserError: what arrived is not what was declared: a part is missing, or too much came.
@@ -86,18 +94,27 @@ def balance(declared: Sequence[Declared], landed: Landed) -> Balance:
     said = {(one.record_type, one.data_class): one for one in declared}
     if len(said) != len(declared):
         raise _differs("a record type is declared twice")
-    for key in sorted({*kept, *held} - set(said)):
+    for key in sorted({*kept, *held, *by_choice} - set(said)):
         raise _differs(f"{key[0]} arrived but was not declared")
     lines = []
     for key, one in sorted(said.items()):
-        arrived = kept[key] + held[key]
+        chosen = by_choice.get(key, 0)
+        arrived = kept[key] + held[key] + chosen
         if arrived != one.delivered:
             raise _differs(f"{one.delivered} {key[0]} were declared, {arrived} arrived")
         stayed = one.refused + one.superseded + one.set_aside
         if one.sent != one.delivered + stayed or min(stayed, one.delivered) < 0:
             raise _differs(f"the counts of {key[0]} do not add up")
         lines.append(
-            Line(*key, one.sent, kept[key], held[key], one.refused, one.superseded, one.set_aside)
+            Line(
+                *key,
+                one.sent,
+                kept[key],
+                held[key],
+                one.refused,
+                one.superseded,
+                one.set_aside + chosen,
+            )
         )
     return Balance(
         tuple(lines),

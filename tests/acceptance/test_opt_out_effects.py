@@ -1,0 +1,239 @@
+"""What a choice does at the holders under each effect that a framework may have."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from msgspec.structs import replace
+from runs import ROOT, Rehearsals, Run
+
+from sekisho.body.flows.submission import RECEIPT
+from sekisho.body.keyring import load_keys
+from sekisho.common.ids import body_domain
+from sekisho.common.secretfile import read_secret
+from sekisho.data.lake import Lake
+from sekisho.exchange import jws
+from sekisho.exchange.directory import Directory
+from sekisho.pseudonym.group import multiply
+from sekisho.pseudonym.identifiers import element_of
+from sekisho.pseudonym.keys import ConverterSecret
+from sekisho.rehearsal.play import Play
+from sekisho.rehearsal.scenario import OptOut, Person, Scenario, read_scenario
+from sekisho.rehearsal.verification import verify
+
+pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("opt-out-effects")]
+
+PERSONS = 45
+ALL, ONE_CLASS, BACK = 3, 40, 7
+"""Places in the population: out of everything, out of additional data, out and back again."""
+
+
+def scenario(framework: str, effect: str) -> Scenario:
+    """Files come on day 0, choices on day 1; nobody asks for data."""
+    made = read_scenario(ROOT / "scenarios" / "first-study.toml")
+    made = replace(made, application=(), job=(), opt_out=(
+        OptOut(day=1, person=Person(number=ALL), scope="all"),
+        OptOut(day=1, person=Person(number=ONE_CLASS), scope="data:additional"),
+        OptOut(day=1, person=Person(number=BACK), scope="all"),
+    ))  # fmt: skip
+    made = made.with_population(PERSONS).with_framework(framework)
+    return made.with_override("opt_out", "effect", effect)
+
+
+@dataclass
+class SendingAgain(Play):
+    """After the choices the same records come again in new files; then one person comes back."""
+
+    def run(self) -> Iterator[str]:
+        yield from super().run()
+        self.stage.set_day(self.day_of(2))  # forms go out at the cut-off of the next day
+        for body in self.framework.function_bodies:
+            lake = self.folder / "bodies" / body / "data" / "lake"
+            if lake.is_dir():
+                shutil.copytree(lake, self.folder / "after-choices" / body)
+        self._again(5)
+        self.stage.set_day(self.day_of(6))
+        self.choose(OptOut(day=6, person=Person(number=BACK), scope="all", revoke=True))
+        self.stage.settle()
+        self.stage.set_day(self.day_of(7))
+        for body in self.framework.function_bodies:
+            lake = self.folder / "bodies" / body / "data" / "lake"
+            if lake.is_dir():
+                shutil.copytree(lake, self.folder / "after-again" / body)
+        self._again(8)
+        yield "sent again twice"
+
+    def choose(self, choice: OptOut) -> None:
+        if not (self.folder / "before").exists():
+            for body in self.framework.function_bodies:
+                lake = self.folder / "bodies" / body / "data" / "lake"
+                if lake.is_dir():
+                    shutil.copytree(lake, self.folder / "before" / body)
+        super().choose(choice)
+
+    def _again(self, day: int) -> None:
+        """Send every file again: the same records, one empty line more, so it is another file."""
+        self.stage.set_day(self.day_of(day))
+        for sent in self.scenario.submission:
+            files = []
+            for file in sent.files:
+                other = self.folder / "again" / str(day) / sent.provider / file.name
+                other.parent.mkdir(parents=True, exist_ok=True)
+                other.write_bytes(file.read_bytes() + b"\n" * day)
+                files.append(other)
+            if sent.format == "fhir-ndjson":
+                self.submit(replace(sent, day=day, files=tuple(files)))
+        self.stage.settle()
+
+
+@dataclass(frozen=True)
+class Traces:
+    """What one body held of a person before the choice."""
+
+    body: str
+    key: str | None
+    wrapped: str
+    sources: dict[str, set[str]]
+
+    def words(self, *classes: str) -> set[str]:
+        found = {source for c in classes for source in self.sources.get(c, ())}
+        return found - {s for c, own in self.sources.items() if c not in classes for s in own}
+
+
+def traces(run: Run, number: int) -> Iterator[Traces]:
+    """Yield what each body's lake held of the person, from the copy made before the choice."""
+    for home in sorted((run.folder / "before").iterdir()):
+        wrapped = wrapped_at(run, home.name, number)
+        lake = Lake(home)
+        key = lake.known_keys([wrapped]).get(wrapped)
+        sources: dict[str, set[str]] = {}
+        for file in (home / "tables").rglob("part-*.parquet"):
+            if "replaced" in file.parts:
+                continue
+            rows = pq.read_table(file, columns=["person_key", "data_class", "source_id"])
+            for row in rows.to_pylist():
+                if row["person_key"] == key:
+                    sources.setdefault(row["data_class"], set()).add(row["source_id"])
+        yield Traces(home.name, key, wrapped, sources)
+
+
+def wrapped_at(run: Run, body: str, number: int) -> str:
+    """Return a person's pseudonym as the body keeps it; only a test has all the keys for this."""
+    element = element_of(run.scenario.key_of(Person(number=number)))
+    for file in sorted((run.folder / "bodies").glob("*/keys/converter")):
+        secret = ConverterSecret.from_bytes(read_secret(file))
+        element = multiply(secret.factor(body_domain(body), 0), element)
+    return load_keys(run.folder / "bodies" / body / "keys").wrap(element)
+
+
+def holding(folder: Path, words: set[str]) -> list[str]:
+    """Return the files of a lake with one of ``words`` in their bytes or decompressed values."""
+    found = []
+    sought = pa.array(sorted(words), pa.string())
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        raw = file.read_bytes()
+        here = any(word.encode() in raw for word in words)
+        if file.suffix == ".parquet":
+            rows = pq.read_table(file)
+            for column in rows.column_names:
+                if pa.types.is_string(rows.schema.field(column).type):
+                    values = rows[column].unique()
+                    here |= any(v in words for v in values.to_pylist() if v is not None)
+                    here |= bool(len(sought)) and any(
+                        str(v).partition(".")[0] in words for v in values.to_pylist()
+                    )
+        if here:
+            found.append(file.relative_to(folder).as_posix())
+    return found
+
+
+@pytest.fixture
+def erased(rehearsals: Rehearsals) -> Run:
+    return rehearsals.get("erase", lambda: scenario("4-several", "erase"), play=SendingAgain)
+
+
+def test_an_erased_person_is_in_no_byte_of_a_lake_and_does_not_come_back(erased: Run) -> None:
+    seen = 0
+    for one in traces(erased, ALL):
+        words = one.words("basic", "additional", "hard") | {one.wrapped}
+        words |= {one.key} if one.key else set()
+        if one.key:
+            seen += 1
+            assert holding(erased.folder / "before" / one.body, words)
+        for stage in ("after-choices", "after-again"):
+            assert holding(erased.folder / stage / one.body, words) == []
+        assert holding(erased.folder / "bodies" / one.body / "data", words - {one.wrapped}) == []
+    assert seen
+
+
+def test_one_class_is_erased_and_the_rest_is_held(erased: Run) -> None:
+    for one in traces(erased, ONE_CLASS):
+        lake = erased.folder / "bodies" / one.body / "data" / "lake"
+        assert holding(lake, one.words("additional")) == []
+        if one.words("basic"):
+            assert holding(lake, one.words("basic"))
+
+
+def test_a_reversal_lets_records_be_collected_anew(erased: Run) -> None:
+    returned = 0
+    for one in traces(erased, BACK):
+        words = one.words("basic", "additional", "hard")
+        assert holding(erased.folder / "after-again" / one.body, words) == []
+        lake = erased.folder / "bodies" / one.body / "data" / "lake"
+        returned += bool(holding(lake, words))
+        now = Lake(lake).known_keys([one.wrapped])
+        assert one.key not in now.values()
+    assert returned
+
+
+def test_an_erasure_is_recorded_with_counts_and_the_run_verifies(erased: Run) -> None:
+    assert erased.report["failed"] == []
+    assert erased.entries("person.erased") >= 1
+    measures = erased.report["measures"]
+    assert measures["persons_erased"] >= 3
+    assert measures["rows_erased"] > measures["persons_erased"]
+    assert measures["records_stopped"] > 0
+    assert verify(erased.folder).problems == ()
+
+
+@pytest.fixture
+def stopped(rehearsals: Rehearsals) -> Run:
+    made = scenario("3", "stop_collection")
+    return rehearsals.get("stop-collection", lambda: made, play=SendingAgain)
+
+
+def test_stopping_collection_keeps_what_is_held_and_takes_nothing_new(stopped: Run) -> None:
+    assert stopped.report["measures"]["rows_erased"] == 0
+    assert stopped.report["measures"]["records_stopped"] > 0
+    for one in traces(stopped, ALL):
+        held = [rows_of(stopped.folder / stage / one.body, one.wrapped) for stage in
+                ("before", "after-again")]  # fmt: skip
+        assert held[0] == held[1]
+    assert stopped.report["failed"] == []
+    assert verify(stopped.folder).problems == ()
+
+
+def test_the_balance_counts_what_a_choice_set_aside(stopped: Run) -> None:
+    directory = Directory.read(stopped.folder / "directory.json")
+    uneven = 0
+    for file in (stopped.folder / "bodies").glob("*/documents/receipts/*.jws"):
+        payload = jws.verify(file.read_bytes(), directory.resolve, RECEIPT).payload
+        for line in payload["balance"]:
+            parts = ("landed", "quarantined", "refused", "superseded", "set_aside")
+            assert line["sent"] == sum(line[part] for part in parts)
+            uneven += line["set_aside"]
+    assert uneven >= stopped.report["measures"]["records_stopped"] > 0
+
+
+def rows_of(lake: Path, wrapped: str) -> int:
+    """Return how many rows of all versions a lake has of a person."""
+    key = Lake(lake).known_keys([wrapped]).get(wrapped)
+    files = [f for f in (lake / "tables").rglob("part-*.parquet") if "replaced" not in f.parts]
+    rows = (pq.read_table(file, columns=["person_key"])["person_key"].to_pylist() for file in files)
+    return sum(one.count(key) for one in rows) if key else 0
