@@ -65,19 +65,22 @@ def grant(**changes: Any) -> Grant:
                 (AT_ALPHA, PROJECT),
             }
         ),
-        "max_rows": 1000,
         "valid_until": date(2027, 3, 31),
         "deciders": frozenset({NATIONAL, ALPHA}),
         "granted_by": frozenset({NATIONAL, ALPHA}),
         "linkage_granted_by": frozenset({NATIONAL, ALPHA}),
     }
-    return Grant(**values | changes)
+    granted = values | changes
+    rows = granted.pop("rows", 1000)
+    return Grant(max_rows=dict.fromkeys(granted["hops"], rows), **granted)
 
 
 def facts(framework: Framework, **changes: Any) -> Facts:
     roles = {body.id: frozenset({"body", *body.roles}) for body in framework.body}
     roles |= {HOSPITAL: frozenset({"provider"}), "person-desk": frozenset({"desk"})}
-    return Facts(**{"today": TODAY, "epoch": 3, "framework": framework, "roles": roles} | changes)
+    keys = {body.id: f"key of {body.id}" for body in framework.body}
+    known = {"today": TODAY, "epoch": 3, "framework": framework, "roles": roles}
+    return Facts(**known | {"receiver_keys": keys} | changes)
 
 
 def reason(kind: str, start: Domain, end: Domain, **changes: Any) -> dict[str, Any]:
@@ -87,6 +90,7 @@ def reason(kind: str, start: Domain, end: Domain, **changes: Any) -> dict[str, A
         "from": start,
         "to": end,
         "receiver": end.rpartition(":")[2],
+        "receiver_key": f"key of {end.rpartition(':')[2]}",
         "room": "collection",
         "max_rows": 100,
         "expires": "2026-04-27",
@@ -168,6 +172,8 @@ def test_the_desk_allows_every_route_that_a_framework_computes(root: Path) -> No
         ({"expires": "2026-04-19"}, "conversion.expired"),
         ({"max_rows": 99}, "conversion.too-many-rows"),
         ({"receiver": "alpha"}, "conversion.wrong-receiver"),
+        ({"receiver_key": "key of alpha"}, "conversion.wrong-receiver-key"),
+        ({"receiver_key": ""}, "conversion.wrong-receiver-key"),
         ({"from": "body:alpha"}, "conversion.ends-differ"),
         ({"to": "body:beta"}, "conversion.ends-differ"),
     ],
@@ -179,7 +185,10 @@ def test_a_reason_that_says_something_else_is_refused(
     assert code_of(lambda: ask(SUBMISSION | changes, HOSPITAL, facts(shared), **ends)) == code
 
 
-@pytest.mark.parametrize("field", ["id", "from", "to", "receiver", "max_rows", "expires", "epoch"])
+FIELDS = ["id", "from", "to", "receiver", "receiver_key", "max_rows", "expires", "epoch"]
+
+
+@pytest.mark.parametrize("field", FIELDS)
 def test_a_reason_that_leaves_something_out_is_refused(shared: Framework, field: str) -> None:
     payload = {key: value for key, value in SUBMISSION.items() if key != field}
     ends = {"start": IDENTITY, "end": body_domain(NATIONAL)}
@@ -332,7 +341,7 @@ def test_an_expired_permit_is_refused_though_the_reason_holds(shared: Framework)
 
 
 def test_a_permits_number_of_persons_binds_the_sum_of_its_batches(shared: Framework) -> None:
-    known = facts(shared, permit=grant(max_rows=250), rows_before=150)
+    known = facts(shared, permit=grant(rows=250), rows_before=150)
     ask(PERMIT, ALPHA, known)
     over = replace(known, rows_before=151)
     assert code_of(lambda: ask(PERMIT, ALPHA, over)) == "conversion.too-many-rows"

@@ -51,6 +51,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("collection", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
     _door("collection", "receipt", "body", "submission:keep_receipt"),
     _door("collection", "erase", SELF, "effects:erase"),
+    _door("collection", "persons", "body", "submission:persons", query=True),
     _door("collection", "receipts", "provider", "submission:receipts", query=True),
     # Identity
     _door("conversion", "batch", "provider body converter", "conversion:convert"),
@@ -72,6 +73,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("review", "decision", "body", "review:collect_decision"),
     _door("review", "draft", "body", "permit:sign"),
     _door("review", "signature", "body", "permit:collect_signature"),
+    _door("review", "revoke", "reviewer", "revocation:revoke"),
     _door("review", "cases", "reviewer", "review:cases", query=True),
     _door("review", "status", "applicant", "review:status", query=True),
     # Extract
@@ -92,6 +94,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     # Every body
     _door(EVERYWHERE, "notice", "body", "status:notice"),
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),
+    _door(EVERYWHERE, "permit-revoked", "body", "revocation:take"),
     _door(EVERYWHERE, "head", "body", "status:head", query=True),
     _door(EVERYWHERE, "figures", "observer", "status:figures", query=True),
     # Rehearsal

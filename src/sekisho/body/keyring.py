@@ -31,12 +31,18 @@ class Keyring:
     global_key: Element
     converter: ConverterSecret | None = None
 
-    def domain_secret(self, domain: Domain, fetch: Callable[[], tuple[Scalar, ...]]) -> Scalar:
+    def domain_secret(
+        self, domain: Domain, epoch: int, fetch: Callable[[], tuple[Scalar, ...]]
+    ) -> Scalar:
         """Return the secret of a domain of ours; the first time, ask the converters for shares."""
-        file = self.folder / f"domain-{hashlib.sha256(domain.encode()).hexdigest()[:24]}.key"
+        file = self.folder / f"{_stem(domain)}.{epoch}.key"
         if not file.exists():
             write_secret(file, bytes(domain_key(fetch())))
         return Scalar(read_secret(file))
+
+    def domain_files(self, domain: Domain) -> list[Path]:
+        """Return the files of a domain's secrets, one an epoch."""
+        return sorted(self.folder.glob(f"{_stem(domain)}.*.key"))
 
     def wrap(self, element: Element) -> str:
         """Return a pseudonym as it is kept at rest: unreadable without the wrapping key."""
@@ -47,6 +53,11 @@ class Keyring:
 
 
 SIGNING, SEAL, WRAPPING, CONVERTER, GLOBAL = "signing", "seal", "wrapping", "converter", "global"
+
+
+def _stem(domain: Domain) -> str:
+    """Return how the files of a domain's keys begin: a digest, since domains name projects."""
+    return f"domain-{hashlib.sha256(domain.encode()).hexdigest()[:24]}"
 
 
 def make_keys(folder: Path, draw: Callable[[str], RandomBytes]) -> None:

@@ -9,11 +9,12 @@ anything to anyone; a party that relays sees sizes only.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pyarrow as pa
 
+from sekisho.common.canonical import digest
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import Domain, Tag
 from sekisho.common.randomness import RandomBytes
@@ -34,6 +35,8 @@ class Reason:
     ``kind`` is submission, choice, opt_out_list, choice_forward or permit; for the last the
     ``permit`` itself (a JWS of the lanes that granted it) comes along. ``room`` is where the
     receiver expects the transfer. ``expires`` is an ISO date, the last day on which it holds.
+    ``receiver_key`` names the key to which the payload and the receiver's key shares are sealed
+    (`key_digest`); `make_transfer` states it.
     """
 
     id: str
@@ -47,6 +50,7 @@ class Reason:
     epoch: int = 0
     permit: str | None = None
     about: str = ""
+    receiver_key: str = ""
 
     def __post_init__(self) -> None:
         if not self.id or self.max_rows < 1:
@@ -59,6 +63,7 @@ class Reason:
             "from": self.from_domain,
             "to": self.to_domain,
             "receiver": self.receiver,
+            "receiver_key": self.receiver_key,
             "room": self.room,
             "max_rows": self.max_rows,
             "expires": self.expires,
@@ -81,6 +86,7 @@ class Reason:
                 from_domain=Domain(payload["from"]),
                 to_domain=Domain(payload["to"]),
                 receiver=str(payload["receiver"]),
+                receiver_key=str(payload["receiver_key"]),
                 room=str(payload["room"]),
                 max_rows=int(payload["max_rows"]),
                 expires=str(payload["expires"]),
@@ -90,6 +96,11 @@ class Reason:
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Refusal("reason.invalid", "The reason lacks a field it must have.") from error
+
+
+def key_digest(recipient: str | None) -> str:
+    """Return the name of a sealing key (``age1…``) in reasons and permits: its digest."""
+    return digest((recipient or "").encode())
 
 
 @dataclass(frozen=True)
@@ -124,8 +135,9 @@ def make_transfer(
     global_key: Element,
 ) -> Transfer:
     """Sign the reason, seal the payload to ``recipient``, pack the persons for the converters."""
+    bound = replace(reason, receiver_key=key_digest(recipient))
     return Transfer(
-        token=jws.sign(reason.payload(), key, signer, REASON),
+        token=jws.sign(bound.payload(), key, signer, REASON),
         sealed=seal.seal(tables.pack(payload), recipient),
         batch=pack_batch(Batch(persons, global_key)),
     )

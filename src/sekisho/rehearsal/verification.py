@@ -14,7 +14,16 @@ from typing import Any
 import orjson
 
 from sekisho.body.config import read_config
-from sekisho.body.flows import job, lists, optout, permits, project, review, submission
+from sekisho.body.flows import (
+    job,
+    lists,
+    optout,
+    permits,
+    project,
+    review,
+    revocation,
+    submission,
+)
 from sekisho.body.setup import GLOBAL_KEY
 from sekisho.common.canonical import digest, file_digest
 from sekisho.common.errors import SekishoError, UserError
@@ -30,6 +39,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("choices/", optout.RECEIPT),
     ("lists/", lists.LIST),
     ("decisions/", review.DECISION),
+    ("revocations/", revocation.REVOCATION),
 )
 """What a document of a body's folder is, by the beginning of its name; the first that fits."""
 
@@ -38,6 +48,7 @@ SIGNED = {
     "optout.choice": "choices/{ref}.jws",
     "optout.list": "lists/{number:08d}.jws",
     "lane.decided": "decisions/{application}.jws",
+    "lane.revoked": "revocations/{application}.jws",
     "permit.received": "permits/{application}.json",
     "extract.made": "receipts/extract-{application}.jws",
     "release.made": "receipts/release-{application}-{run}.jws",
@@ -106,6 +117,7 @@ class _Run:
         self.entries = self.ledgers = self.documents = self.tables = self.released = 0
         self.recorded: set[str] = set()
         self.left: set[Path] = set()
+        self.closed: set[str] = set()
 
     def verify(self) -> Verification:
         self._global_key()
@@ -145,6 +157,8 @@ class _Run:
             read = orjson.loads(entry)
             self.recorded |= set(_digests(read["body"]))
             self._expected(home, read["kind"], read["body"])
+            if read["kind"] == "project.closed":
+                self.closed.add(read["body"]["application"])
 
     def _expected(self, home: Path, kind: str, said: Json) -> None:
         """What the ledger says was signed must be there."""
@@ -207,6 +221,9 @@ class _Run:
             self.folder / "projects" / application / "data",
         )
         for place in places:
+            if application in self.closed:
+                self._no_other(place, set())
+                continue
             for table, wanted in payload["tables"].items():
                 self._same(place / f"{table}.parquet", wanted)
                 self.tables += 1

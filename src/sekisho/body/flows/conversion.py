@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from sekisho.body.context import Body
-from sekisho.body.flows.permits import granted_permit
+from sekisho.body.flows.permits import is_revoked, read_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Defect, Refusal, SekishoError
 from sekisho.common.ids import BodyId
 from sekisho.control import conversion as desk
 from sekisho.exchange import jws, parcel
-from sekisho.exchange.transfer import REASON, Reason
+from sekisho.exchange.transfer import REASON, Reason, key_digest
 from sekisho.pseudonym.convert import Batch, convert_batch, pack, unpack
 
 CONVERTED = "conversion"
@@ -26,7 +27,18 @@ def convert(body: Body, message: Incoming) -> Outcome:
             outcome.fact("conversion.refused", code=refusal.code, sender=message.sender)
             said = {"path": message.path, "sender": message.sender}
             key = f"{message.id}:{len(outcome.put)}"
-            outcome.put.append(("refused", key, refusal.as_problem() | said))
+            problem = refusal.as_problem() | said
+            outcome.put.append(("refused", key, problem))
+            outcome.add(_tell_sender(body, message, problem))
+    return outcome
+
+
+def _tell_sender(body: Body, message: Incoming, problem: Json) -> Outcome:
+    """Tell a body why its batch was refused; a provider asks for its receipts, and sends again."""
+    outcome = Outcome()
+    if "body" in body.directory.roles(message.sender):
+        about = problem | {"about": message.id}
+        outcome.send.append(Outgoing(message.sender, "status/notice", canonical_json(about)))
     return outcome
 
 
@@ -37,7 +49,14 @@ def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> Outcome:
     expected = signed.signer if body.id == first else first
     if sender != expected:
         raise Refusal("conversion.out-of-turn", "The batch does not come from whom it must.")
-    batch = unpack(blob)
+    batch, same = unpack(blob), digest(blob)
+    if body.store.get(CONVERTED, f"{signed.signer}/={same}"):
+        raise Refusal(
+            "conversion.replayed",
+            "This very batch was converted before, for another reason.",
+            rule="one reason is one batch, and one batch has one reason",
+            next_step="encrypt the persons anew for the new reason",
+        )
     if body.id == first and batch.public != body.keys.global_key:
         raise Refusal("conversion.not-global", "A batch starts under the global key.")
     desk.check(
@@ -60,6 +79,7 @@ def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> Outcome:
         )
     )
     outcome.put.append((CONVERTED, _key(signed.signer, reason), {"count": len(batch)}))
+    outcome.put.append((CONVERTED, f"{signed.signer}/={same}", {"reason": reason.id}))
     if reason.kind == "permit":
         outcome.put.append(("hop", reason.to_domain, _hop_after(body, reason, len(batch))))
     outcome.fact(
@@ -93,11 +113,14 @@ def _key(signer: str, reason: Reason) -> str:
 
 def _facts(body: Body, reason: Reason, signer: str) -> desk.Facts:
     """What the desk must know: the day, what was converted before, who may sign what."""
-    permit = granted_permit(body, reason.permit) if reason.permit else None
+    permit = read_permit(body, reason.permit) if reason.permit else None
+    revoked = permit is not None and is_revoked(body, permit.permit)
     before = _hop(body, reason)
     return desk.Facts(
         today=body.today(),
         epoch=body.epoch,
+        receiver_keys={peer.id: key_digest(peer.seal_recipient) for peer in body.directory},
+        revoked=frozenset({permit.id} if permit is not None and revoked else ()),
         seen=frozenset({reason.id} if body.store.get(CONVERTED, _key(signer, reason)) else ()),
         roles={peer.id: frozenset({peer.kind, *peer.roles}) for peer in body.directory},
         framework=body.framework,

@@ -6,7 +6,7 @@ from collections import Counter
 
 from sekisho.body.context import Body
 from sekisho.body.flows import alarms
-from sekisho.body.flows.permits import granted_permit
+from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Json
 from sekisho.control.ledger import Entry
@@ -90,7 +90,7 @@ def _lane(body: Body, name: str) -> Json:
 def _project(body: Body, kept: Json) -> Json:
     told = _some(kept, _PROJECT)
     if kept.get("permit"):
-        told["permit"] = granted_permit(body, kept["permit"]).id
+        told["permit"] = read_permit(body, kept["permit"]).id
     return told
 
 

@@ -270,6 +270,9 @@ def review(body: Body, message: Incoming) -> Outcome:
     """Keep a checker's verdict on exactly these hashes; the second approval releases."""
     said: Json = orjson.loads(message.read())
     job = said["release"]
+    application = job.partition(":")[0]
+    if (body.store.get("project", application) or {}).get("state") == "revoked":
+        raise Refusal("project.closed", "The project's permit was taken back; nothing leaves.")
     events = body.store.events(_stream(job))
     request = release.fold(msgspec.convert(events, list[release.Event]))
     seen = {file.name: file.sha256 for file in request.files}
@@ -280,7 +283,6 @@ def review(body: Body, message: Incoming) -> Outcome:
     )
     new = [verdict]
     outcome = Outcome()
-    application = job.partition(":")[0]
     outcome.fact(
         "release.reviewed",
         release=job,

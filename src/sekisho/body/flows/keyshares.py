@@ -20,13 +20,13 @@ from sekisho.pseudonym.group import Scalar
 CONVERTERS: tuple[Role, ...] = ("converter", "oversight")
 
 
-def domain_secret(body: Body, domain: Domain, permit: str | None = None) -> Scalar:
+def domain_secret(body: Body, domain: Domain, epoch: int, permit: str | None = None) -> Scalar:
     """Return this body's secret for one of its domains; a project's needs the permit."""
-    return body.keys.domain_secret(domain, lambda: _fetch(body, domain, permit))
+    return body.keys.domain_secret(domain, epoch, lambda: _fetch(body, domain, epoch, permit))
 
 
-def _fetch(body: Body, domain: Domain, permit: str | None) -> tuple[Scalar, ...]:
-    question = canonical_json({"domain": domain, "epoch": body.epoch, "permit": permit})
+def _fetch(body: Body, domain: Domain, epoch: int, permit: str | None) -> tuple[Scalar, ...]:
+    question = canonical_json({"domain": domain, "epoch": epoch, "permit": permit})
     shares = []
     for role in CONVERTERS:
         peer = body.directory.find(body.auxiliary(role))

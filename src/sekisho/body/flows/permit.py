@@ -18,16 +18,16 @@ from sekisho.control.review import (
     LedgerHead,
     Part,
     Permit,
+    PermitRule,
     join,
+    most_persons,
     part_along,
     permit_payload,
     read_permit_rule,
 )
 from sekisho.exchange import jws
+from sekisho.exchange.transfer import key_digest
 from sekisho.framework import environment, extract_route, holders, registries_for
-
-MAX_PERSONS = 10_000_000
-"""Persons that may be converted over one hop; an application does not ask for a number yet."""
 
 
 def draft(body: Body, application: Application, decisions: Sequence[LaneDecision]) -> Outcome:
@@ -47,7 +47,8 @@ def draft(body: Body, application: Application, decisions: Sequence[LaneDecision
         refused = {**state, "state": cause, "reasons": reasons}
         outcome.put.append(("joined", application.id, refused))
         return outcome
-    parts = _parts(body, application)
+    rule = read_permit_rule(body.rules / "review" / "permit.toml")
+    parts = _parts(body, application, rule)
     payload = permit_payload(
         application,
         joined,
@@ -57,7 +58,13 @@ def draft(body: Body, application: Application, decisions: Sequence[LaneDecision
         opt_out=_list_numbers(body, parts),
         ledger_heads=[_ledger_head(body, lane) for lane in deciding],
         starts=body.today(),
-        rule=read_permit_rule(body.rules / "review" / "permit.toml"),
+        rule=rule,
+        receiver_keys={
+            one: key_digest(body.directory.find(one).seal_recipient)
+            for part in parts
+            for one in part.hops
+        },
+        epoch=body.epoch,
     )
     signers = list(payload["granted_by"])
     outcome.put.append(
@@ -72,15 +79,18 @@ def draft(body: Body, application: Application, decisions: Sequence[LaneDecision
     return outcome
 
 
-def _parts(body: Body, application: Application) -> list[Part]:
+def _parts(body: Body, application: Application, rule: PermitRule) -> list[Part]:
     from sekisho.body.flows.review import classes_asked
 
     fw = body.framework
     classes = classes_asked(body, application)
     place = environment(fw, classes)
     parts = []
+    held: dict[str, int] = {}
     for data_class in classes:
         for holder in holders(fw, data_class):
+            if holder not in held:
+                held[holder] = int(_ask(body, holder, "collection/persons")["persons"])
             hops = extract_route(fw, holder, data_class, place).hops
             parts.append(
                 part_along(
@@ -88,7 +98,7 @@ def _parts(body: Body, application: Application) -> list[Part]:
                     data_class,
                     lane=decider(fw, holder, data_class),
                     application=application.id,
-                    max_rows=MAX_PERSONS,
+                    max_rows=most_persons(held[holder], rule),
                 )
             )
     return parts
@@ -111,9 +121,13 @@ def _ledger_head(body: Body, lane: str) -> LedgerHead:
 
 def _ask(body: Body, other: str, path: str) -> Json:
     if other == body.id:
-        from sekisho.body.flows import optout, status
+        from sekisho.body.flows import optout, status, submission
 
-        own = {"opt_out/head": optout.head, "status/head": status.head}
+        own = {
+            "opt_out/head": optout.head,
+            "status/head": status.head,
+            "collection/persons": submission.persons,
+        }
         return own[path](body, body.id, {}, b"")
     answer: Json = body.client.get(body.directory.find(other), f"/exchange/{path}").json()
     return answer
@@ -130,7 +144,7 @@ def sign(body: Body, message: Incoming) -> Outcome:
         "protected": signature.protected,
         "signature": signature.signature,
     }
-    outcome = Outcome()
+    outcome = Outcome(put=[("signed-permit", permit.application, {"payload": payload})])
     outcome.send.append(Outgoing(message.sender, "review/signature", canonical_json(answer)))
     outcome.fact(
         "permit.issued",
@@ -159,6 +173,10 @@ def _check_granted(body: Body, permit: Permit) -> None:
         and mine <= set(decision.granted)
         and (decision.linkage or not permit.linkage)
         and set(decision.conditions) <= set(permit.conditions)
+        and all(
+            key.digest == key_digest(body.directory.find(key.body).seal_recipient)
+            for key in permit.receiver_keys
+        )
     )
     if not fits:
         raise Refusal(

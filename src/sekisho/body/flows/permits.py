@@ -14,6 +14,8 @@ from sekisho.exchange import jws
 from sekisho.framework import CLASSES, Framework, Route, extract_route, lanes
 
 PERMIT = "sekisho-permit"
+REVOKED = "revoked"
+"""Records of revocations, by permit and by the body that signed it."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Granted:
         return Grant(
             id=permit.id,
             hops=frozenset(permit.conversion_ends()),
-            max_rows=max(part.max_rows for part in permit.parts),
+            max_rows=permit.part_conversions(),
             valid_until=permit.expires,
             deciders=frozenset(
                 decider(framework, BodyId(part.holder), part.data_class) for part in permit.parts
@@ -68,6 +70,8 @@ class Granted:
             linkage_granted_by=frozenset(
                 BodyId(signer) for signer in (self.signers if permit.linkage else ())
             ),
+            receiver_keys={key.body: key.digest for key in permit.receiver_keys},
+            epoch=permit.epoch,
         )
 
 
@@ -89,11 +93,42 @@ def decider(framework: Framework, holder: BodyId, data_class: str) -> BodyId:
 
 
 def granted_permit(body: Body, text: str) -> Granted:
-    """Return the permit in ``text``.
+    """Return the permit in ``text``, which holds today.
 
     Raises:
         TamperError: a signature does not hold.
-        Refusal: a lane that granted it has not signed, or its time has not begun or is over.
+        Refusal: a lane that granted it has not signed; its time has not begun or is over; or it
+            was taken back.
+    """
+    granted = read_permit(body, text)
+    permit = granted.permit
+    if not permit.starts <= body.today() <= permit.expires:
+        raise Refusal(
+            "permit.not-in-force",
+            f"The permit holds from {permit.starts} to {permit.expires}.",
+            next_step="ask for a renewal before it ends",
+        )
+    if is_revoked(body, permit):
+        raise Refusal(
+            "permit.revoked",
+            "The permit was taken back by a body that had granted it.",
+            rule="a permit holds until it ends or a granting lane takes it back",
+            next_step="ask that body for its reasons, and apply again",
+        )
+    return granted
+
+
+def is_revoked(body: Body, permit: Permit) -> bool:
+    """Return whether one who granted the permit took it back; a stranger's word does nothing."""
+    return any(body.store.get(REVOKED, f"{permit.id}:{by}") for by in permit.granted_by)
+
+
+def read_permit(body: Body, text: str) -> Granted:
+    """Return the permit in ``text``, whether it holds today or not.
+
+    Raises:
+        TamperError: a signature does not hold.
+        Refusal: a lane that granted it has not signed.
     """
     signed = jws.verify_shared(text, body.directory.resolve, PERMIT)
     permit = Permit.from_payload(signed.payload)
@@ -104,11 +139,5 @@ def granted_permit(body: Body, text: str) -> Granted:
             "permit.unsigned",
             f"The permit lacks the signature of {', '.join(sorted(missing))}.",
             rule="one signature per granting lane (design section 5, Who signs)",
-        )
-    if not permit.starts <= body.today() <= permit.expires:
-        raise Refusal(
-            "permit.not-in-force",
-            f"The permit holds from {permit.starts} to {permit.expires}.",
-            next_step="ask for a renewal before it ends",
         )
     return Granted(permit, text, frozenset(signed.signers))

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from sekisho.body.context import Body
 from sekisho.body.flows import transfer
-from sekisho.body.flows.permits import Granted, granted_permit, way
+from sekisho.body.flows.permits import Granted, granted_permit, read_permit, way
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import canonical_json, digest
@@ -252,7 +252,7 @@ def status(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> J
     kept = body.store.get("project", params.get("application", ""))
     if kept is None:
         return {"state": "unknown"}
-    granted = granted_permit(body, kept["permit"])
+    granted = read_permit(body, kept["permit"])
     require_team(granted, sender)
     told = ("state", "expected", "parts", "counts", "problem")
     return {key: kept[key] for key in told if key in kept}

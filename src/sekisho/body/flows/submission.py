@@ -22,6 +22,8 @@ from sekisho.exchange.transfer import REASON
 
 RECEIPT = "sekisho-landing-receipt"
 MANIFEST = "manifest"
+ROUGHLY = 100
+"""Numbers of persons are told to others rounded up to a multiple of this."""
 
 
 def receive(body: Body, message: Incoming) -> Outcome:
@@ -186,6 +188,12 @@ def receipts(body: Body, sender: str, params: Mapping[str, str], data: bytes) ->
         if signed.payload["provider"] == sender:
             found.append(kept["receipt"])
     return {"receipts": found}
+
+
+def persons(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Tell a body that drafts a permit of how many persons this one has records, roughly."""
+    held = Lake(body.folders.lake).persons()
+    return {"persons": -(-held // ROUGHLY) * ROUGHLY}
 
 
 def snapshot(body: Body) -> Snapshot:

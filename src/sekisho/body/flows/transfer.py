@@ -28,6 +28,7 @@ from sekisho.exchange.transfer import (
     Reason,
     batch_parcel,
     encrypt_persons,
+    key_digest,
     make_transfer,
 )
 from sekisho.pseudonym.convert import open_batch, unpack
@@ -119,6 +120,12 @@ def verify_reason(body: Body, token: str) -> tuple[Reason, str]:
     reason = Reason.from_payload(signed.payload)
     if reason.receiver != body.id:
         raise Refusal("transfer.misaddressed", "The transfer is meant for another body.")
+    if reason.receiver_key != key_digest(body.keys.seal.recipient):
+        raise Refusal(
+            "transfer.other-key",
+            "The transfer is sealed to another key than this body's.",
+            next_step="compare the sender's directory with this body's key",
+        )
     return reason, signed.signer
 
 
@@ -145,7 +152,7 @@ def _keep_half(body: Body, reason: Reason, sender: str, half: str, data: bytes) 
 def _complete(body: Body, reason: Reason, sender: str, home: Path) -> Outcome:
     sealed = (home / "payload").read_bytes()
     batch = unpack((home / "pseudonyms").read_bytes())
-    secret = keyshares.domain_secret(body, reason.to_domain, reason.permit)
+    secret = keyshares.domain_secret(body, reason.to_domain, reason.epoch, reason.permit)
     arrived = Arrived(
         reason=reason,
         sender=sender,

@@ -34,6 +34,10 @@ class Facts:
     framework: Framework
     roles: Mapping[str, frozenset[str]]
     """What each party may act as, by the directory; strangers are not in it."""
+    receiver_keys: Mapping[str, str]
+    """Digest of each body's sealing key, by the directory."""
+    former: int | None = None
+    """The epoch before, while owners still turn to the one in force; else None."""
     seen: frozenset[str] = frozenset()
     """Ids of reasons of this signer that were converted for. One reason is one batch."""
     permit: Grant | None = None
@@ -178,6 +182,13 @@ def _check_ends(case: _Case) -> None:
         raise _refusal("two-projects", "Pseudonyms of one project do not go to another.")
     if reason.receiver != case.end.owner:
         raise _refusal("wrong-receiver", "The receiver is not the body to whom the domain belongs.")
+    permitted = case.facts.permit.receiver_keys if case.facts.permit else {}
+    known = case.facts.receiver_keys.get(reason.receiver)
+    if reason.receiver_key != known or permitted.get(reason.receiver, known) != known:
+        raise _refusal(
+            "wrong-receiver-key",
+            f"The reason or its permit names another key of {reason.receiver} than the directory.",
+        )
 
 
 def _check_signer(case: _Case) -> None:
@@ -197,9 +208,9 @@ def _check_signer(case: _Case) -> None:
 
 def _check_time(case: _Case) -> None:
     facts, permit = case.facts, case.facts.permit
-    if case.reason.epoch < facts.epoch:
+    if case.reason.epoch < facts.epoch and case.reason.epoch != facts.former:
         raise _refusal("old-epoch", "The reason is of an epoch whose pseudonyms convert no more.")
-    if case.reason.epoch > facts.epoch:
+    if case.reason.epoch > facts.epoch or (permit is not None and permit.epoch > facts.epoch):
         raise _refusal("future-epoch", "The reason is of an epoch that has not begun.")
     ends = [case.reason.expires, *([permit.valid_until] if permit else [])]
     if facts.today > min(ends):
@@ -225,11 +236,12 @@ def _check_permit(case: _Case, permit: Grant, count: int) -> None:
         raise _refusal("missing-grant", "A body that decides on the data has not granted them.")
     if case.reason.kind != "permit":
         return
-    if case.facts.rows_before + count > permit.max_rows:
+    allowed = permit.max_rows.get((case.from_domain, case.to_domain), 0)
+    if case.facts.rows_before + count > allowed:
         raise _refusal(
             "too-many-rows",
-            f"With {case.facts.rows_before} persons before, {count} more are over the permit's "
-            f"{permit.max_rows}.",
+            f"With {case.facts.rows_before} persons before, {count} more are over the {allowed} "
+            "that the permit allows from there.",
         )
     meeting = _holders_meeting(permit, case.to_domain) | case.facts.holders_before
     if len(meeting) > 1 and not must <= permit.linkage_granted_by:
@@ -289,6 +301,8 @@ _NEXT: Final = {
     "too-many-rows": "send no more persons than were allowed, or ask for a larger permit",
     "replayed": "take the answer to the first batch, or sign a new reason with a new id",
     "old-epoch": "sign the reason again in the epoch in force, with pseudonyms of that epoch",
+    "wrong-receiver-key": "compare the directory with the receiver's; a permit that names an "
+    "older key of it must be granted anew",
     "expired": "sign a new reason; a permit that ended must be renewed by those who granted it",
     "missing-grant": "wait until every lane has granted",
     "no-linkage-grant": "ask for linkage in every lane, or use each holder's data by themselves",

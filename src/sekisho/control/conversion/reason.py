@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Final, Literal, get_args
 
@@ -26,6 +26,8 @@ class Reason(msgspec.Struct, frozen=True):
     from_domain: str = msgspec.field(name="from")
     to_domain: str = msgspec.field(name="to")
     receiver: str
+    receiver_key: str
+    """Digest of the key to which the receiver's payload and key shares are sealed."""
     max_rows: int
     """Persons, not rows of tables."""
     expires: date
@@ -44,8 +46,8 @@ class Grant:
     id: str
     hops: frozenset[tuple[Domain, Domain]]
     """Every (from, to) that the permit names: holders to project, project to project."""
-    max_rows: int
-    """Persons over each hop, in all batches together."""
+    max_rows: Mapping[tuple[Domain, Domain], int]
+    """Persons over each hop, in all batches together. Lists of choices have no such number."""
     valid_until: date
     """The last day, in Japan."""
     deciders: frozenset[BodyId]
@@ -54,6 +56,10 @@ class Grant:
     """The bodies whose signatures under the permit were verified."""
     linkage_granted_by: frozenset[BodyId]
     """Those of them that granted linkage as well."""
+    receiver_keys: Mapping[str, str] = field(default_factory=dict)
+    """Digest of the key of each body that may receive, where the permit names it."""
+    epoch: int = 0
+    """The epoch in which the project's own pseudonyms are made, to its end."""
 
 
 def read_reason(payload: Mapping[str, Any]) -> Reason:
@@ -76,5 +82,5 @@ def read_reason(payload: Mapping[str, Any]) -> Reason:
             "conversion.malformed-reason",
             f"The reason lacks what the desk must know: {error}",
             rule=_RULE,
-            next_step="state id, kind, from, to, receiver, max_rows, expires (a date) and epoch",
+            next_step="state id, kind, from, to, receiver (and its key), max_rows, expires, epoch",
         ) from error

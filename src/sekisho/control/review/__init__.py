@@ -61,6 +61,7 @@ from sekisho.control.review.forms import FormRule, form_schema, read_form_rule
 from sekisho.control.review.issuing import (
     PermitRule,
     last_day,
+    most_persons,
     permit_payload,
     permit_schema,
     read_permit_rule,
@@ -145,6 +146,7 @@ __all__ = [
     "join",
     "joining_schema",
     "last_day",
+    "most_persons",
     "owned_days",
     "part_along",
     "permit_payload",

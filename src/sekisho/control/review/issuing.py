@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from pathlib import Path
@@ -13,17 +14,31 @@ from sekisho.common.errors import Refusal, UserError
 from sekisho.common.toml import read_toml
 from sekisho.control.review.application import Application
 from sekisho.control.review.joining import Outcome
-from sekisho.control.review.permit import LedgerHead, ListMinimum, Part, Permit, holders_meet
+from sekisho.control.review.permit import (
+    LedgerHead,
+    ListMinimum,
+    Part,
+    Permit,
+    ReceiverKey,
+    holders_meet,
+)
 from sekisho.control.review.values import Value, sourced
 from sekisho.control.review.workdays import add_months
 
 
 class PermitRule(Value, frozen=True, kw_only=True):
-    """``rules/review/permit.toml``: how long a permit lasts at most."""
+    """``rules/review/permit.toml``: how long a permit lasts at most, and for how many persons.
+
+    A holder may send as many persons as it has when the permit is made, and ``persons_margin`` of
+    them more (who come in until the extract), rounded up to a multiple of ``persons_step``, which
+    is also the least.
+    """
 
     id: str
     version: str
     max_months: Annotated[int, msgspec.Meta(ge=1, le=120)]
+    persons_margin: Annotated[float, msgspec.Meta(ge=0, le=10)] = 0.5
+    persons_step: Annotated[int, msgspec.Meta(ge=1)] = 100
     source: dict[str, str]
 
     def __post_init__(self) -> None:
@@ -33,6 +48,12 @@ class PermitRule(Value, frozen=True, kw_only=True):
 def read_permit_rule(path: Path) -> PermitRule:
     """Read the rule file."""
     return read_toml(path, PermitRule)
+
+
+def most_persons(held: int, rule: PermitRule) -> int:
+    """Return how many persons a holder that has ``held`` may send under a permit."""
+    with_margin = held + math.ceil(held * rule.persons_margin)
+    return max(1, math.ceil(with_margin / rule.persons_step)) * rule.persons_step
 
 
 def permit_schema() -> dict[str, Any]:
@@ -58,6 +79,8 @@ def permit_payload(
     rule: PermitRule,
     expires: date | None = None,
     version: int = 1,
+    receiver_keys: Mapping[str, str] | None = None,
+    epoch: int = 0,
 ) -> dict[str, Any]:
     """Return a permit as the JSON value that the granting lanes sign.
 
@@ -73,6 +96,8 @@ def permit_payload(
         rule: how long it may last.
         expires: last day; by default the latest that the rule allows.
         version: number in the chain of versions.
+        receiver_keys: digest of the sealing key of each body; those that data come to are named.
+        epoch: epoch of the project's own pseudonyms.
 
     Raises:
         Refusal: nothing was granted, the permit would last too long, or data of several holders
@@ -83,6 +108,7 @@ def permit_payload(
     granted = tuple(part for part in parts if outcome.granted_for(part.lane, part.data_class))
     if not granted:
         _refuse("nothing-granted", "No data were granted to this application.")
+    reached = {body for part in granted for body in (part.hops[1:] or part.hops)}
     latest = last_day(starts, rule)
     if expires is not None and expires > latest:
         _refuse(
@@ -119,6 +145,12 @@ def permit_payload(
             starts=starts,
             expires=latest if expires is None else expires,
             granted_by=outcome.signers,
+            receiver_keys=tuple(
+                ReceiverKey(body=body, digest=digest)
+                for body, digest in sorted((receiver_keys or {}).items())
+                if body in reached
+            ),
+            epoch=epoch,
         )
     except ValueError as error:
         raise UserError(

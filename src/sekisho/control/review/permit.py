@@ -81,8 +81,23 @@ class LedgerHead(Value, frozen=True, kw_only=True):
     root: Annotated[str, msgspec.Meta(min_length=1)]
 
 
+class ReceiverKey(Value, frozen=True, kw_only=True):
+    """The key of a body that data of this permit come to: the digest of its sealing key."""
+
+    body: str
+    digest: str
+
+    def __post_init__(self) -> None:
+        check_id(self.body)
+        check_digest(self.digest)
+
+
 class Permit(Value, frozen=True, kw_only=True):
-    """One version of a permit. ``starts`` and ``expires`` are its first and last day."""
+    """One version of a permit. ``starts`` and ``expires`` are its first and last day.
+
+    ``receiver_keys`` binds who can read what is sent; ``epoch`` is that of the project's own
+    pseudonyms, which it keeps when the holders' turn.
+    """
 
     id: str
     version: Annotated[int, msgspec.Meta(ge=1)]
@@ -105,6 +120,8 @@ class Permit(Value, frozen=True, kw_only=True):
     starts: date
     expires: date
     granted_by: tuple[str, ...]
+    receiver_keys: tuple[ReceiverKey, ...] = ()
+    epoch: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
         for name in (self.id, self.application, self.purpose, self.environment, *self.granted_by):
@@ -127,6 +144,10 @@ class Permit(Value, frozen=True, kw_only=True):
                 raise ValueError(f"a permit names columns that {chosen.table} does not have")
         if self.expires < self.starts:
             raise ValueError("a permit does not expire before it starts")
+        reached = {body for part in self.parts for body in (part.hops[1:] or part.hops)}
+        named = [key.body for key in self.receiver_keys]
+        if named and sorted(named) != sorted(reached):
+            raise ValueError("a permit names one key of each body that its data come to")
         self._check_ways()
 
     def _check_ways(self) -> None:

@@ -68,6 +68,10 @@ class Lake:
         """Return person key → wrapped pseudonym, for a conversion."""
         return self._persons.wrapped(person_keys)
 
+    def persons(self) -> int:
+        """Return of how many persons this body knows a pseudonym."""
+        return self._persons.count()
+
     # Landing
 
     def land(self, batch: int, submission_id: str, tables: Mapping[str, pa.Table]) -> Versions:

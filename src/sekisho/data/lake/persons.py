@@ -65,6 +65,14 @@ class Persons:
             gone = pa.array(sorted(person_keys), pa.string())
             erasing.erase_rows(self._folder, lambda rows: pc.is_in(rows["person_key"], gone))
 
+    def count(self) -> int:
+        """Return how many persons there are."""
+        if not delta.exists(self._folder):
+            return 0
+        with self._engine.session([str(self._folder)]) as session:
+            session.add_files("persons", delta.files(self._folder), _SCHEMA)
+            return int(session.fetch(Sql("SELECT count(*) AS n FROM persons"))["n"][0].as_py())
+
     def _look_up(self, query: Sql, asked: Collection[str]) -> dict[str, str]:
         if not asked or not delta.exists(self._folder):
             return {}
