@@ -10,7 +10,7 @@ RUN_PACKAGES := python3-venv bubblewrap libseccomp2
 TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-noto-cjk poppler-utils git
 JOBS ?= 2
 
-.PHONY: help run up test long check fix schemas bench-identity bench-ledger bench-collection bench-processing bench-run clean
+.PHONY: help run up test long check fix schemas bench-identity bench-ledger bench-linkage bench-collection bench-processing bench-run clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -63,7 +63,7 @@ fix: .stamps/venv-test  ## format and mend what can be mended
 schemas: .stamps/venv-test  ## write the JSON Schemas and tables of docs/reference anew
 	$(BIN)/python -m sekisho.reference docs/reference
 
-bench-identity bench-ledger bench-collection bench-processing bench-run: .stamps/venv-test
+bench-identity bench-ledger bench-linkage bench-collection bench-processing bench-run: .stamps/venv-test
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
 
 clean:  ## remove what the targets made

@@ -58,7 +58,7 @@ PLUMBING = {
     ),
     "collection": "Breach CollectionRules Declared Landed Line Replaced Rule",
     "lake": "Count DuckEngine Engine Session Targets Versions",
-    "linkage": "Overlap",
+    "linkage": "Judged LinkageRule Overlap Score",
     "processing": (
         "ClassCounts ExtractOrder GateCounts GateResult OptOuts Part Period PlannedTable "
         "Processed Rules"

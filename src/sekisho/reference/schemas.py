@@ -12,7 +12,7 @@ import msgspec
 from sekisho import framework
 from sekisho.body.config import BodyConfig
 from sekisho.control import catalogue, optout, review
-from sekisho.data import collection, processing, release
+from sekisho.data import collection, linkage, processing, release
 from sekisho.data.analysis import study
 from sekisho.reference.report import Report
 from sekisho.rehearsal import scenario
@@ -31,6 +31,7 @@ def all_schemas() -> dict[str, Json]:
         "body": ("body.toml: what one body is told at its start", _of(BodyConfig)),
         "catalogue": ("rules/catalogue.toml: data sets and terms of use", catalogue.schema()),
         "rules-collection": ("rules/collection.toml: checks at landing", _of(_COLLECTION)),
+        "rules-linkage": ("rules/linkage/*.toml: matching", linkage.linkage_rule_schema()),
         "rules-opt-out": ("rules/opt-out.toml: how old a list may be", optout.schema()),
         "rules-processing": ("rules/processing/*.toml: a form of processing", _of(_PROCESSING)),
         "rules-publication": ("rules/publication/*.toml: what may be published", release.schema()),

@@ -4,10 +4,18 @@ Keeps these rules:
 - Persons are united by the project's pseudonym alone, in the environment that the permit names.
 - One person row per pseudonym, chosen by its content: the route a record took does not show.
 - Figures count persons; they name none.
+- Records without a reliable number are matched on identity fields alone, in an enclave, and a pair
+  near the threshold is a person's to decide.
 
-Histories and aliases, conflicts and matching without an identifier come with their own issue.
+Histories, aliases and conflicts come with their own issue.
 """
 
+from sekisho.data.linkage.assignment import Judged, Verdict, judge
+from sekisho.data.linkage.identity import COLUMNS as IDENTITY_COLUMNS
+from sekisho.data.linkage.identity import FIELDS as IDENTITY_FIELDS
+from sekisho.data.linkage.identity import RELIABLE, check_identities, compared
+from sekisho.data.linkage.identity import TABLE as IDENTITIES
+from sekisho.data.linkage.matching import Pair, require_splink, score
 from sekisho.data.linkage.persons import (
     PSEUDONYM_BYTES,
     Overlap,
@@ -17,13 +25,35 @@ from sekisho.data.linkage.persons import (
     filled,
     overlap,
 )
+from sekisho.data.linkage.rule import LinkageRule, linkage_rule_schema, read_linkage_rule
+from sekisho.data.linkage.scoring import Score, scored
+from sekisho.data.linkage.spelling import Variants, read_variants
 
 __all__ = [
+    "IDENTITIES",
+    "IDENTITY_COLUMNS",
+    "IDENTITY_FIELDS",
     "PSEUDONYM_BYTES",
+    "RELIABLE",
+    "Judged",
+    "LinkageRule",
     "Overlap",
+    "Pair",
+    "Score",
+    "Variants",
+    "Verdict",
     "add_tags",
+    "check_identities",
+    "compared",
     "define_one_row",
     "define_person_ids",
     "filled",
+    "judge",
+    "linkage_rule_schema",
     "overlap",
+    "read_linkage_rule",
+    "read_variants",
+    "require_splink",
+    "score",
+    "scored",
 ]
