@@ -9,15 +9,18 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, cast
 
+import msgspec
 import orjson
 
+from sekisho.body import delivery
 from sekisho.body.config import RehearsalOptions, read_config
 from sekisho.body.context import Body
+from sekisho.body.flows import alarms
 from sekisho.body.keyring import load_keys
 from sekisho.body.ports import Incoming, Json, Outgoing
 from sekisho.body.service import Service
@@ -226,6 +229,29 @@ class MemoryTown:
                 random=system_random,
             )
             self.services[body] = Service(made)
+
+    def plant(self, *faults: str) -> None:
+        """From now on these mishaps happen, and no others."""
+        for service in self.services.values():
+            config = service.body.config
+            assert config.rehearsal is not None
+            options = msgspec.structs.replace(config.rehearsal, faults=faults)
+            config = msgspec.structs.replace(config, rehearsal=options)
+            service.body = replace(service.body, config=config)
+
+    def next_on(self, name: str, path: str) -> int:
+        """Return which message on a path a body will send next, as mishaps count them."""
+        sent = self.body(name).store.get(delivery.COUNTED, path)
+        return 1 if sent is None else sent["count"] + 1
+
+    def alarms(self, since: date | None = None) -> list[Json]:
+        """Return all alarms of all bodies that were raised on ``since`` or later."""
+        return [
+            one | {"body": name}
+            for name in self.services
+            for one in alarms.shown(self.body(name))
+            if since is None or one["since"] >= since.isoformat()
+        ]
 
     def body(self, name: str) -> Body:
         return self.services[name].body

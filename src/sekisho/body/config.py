@@ -7,10 +7,8 @@ from pathlib import Path
 
 import msgspec
 
+from sekisho.body.faults import FORMS, is_fault
 from sekisho.common.toml import read_toml
-
-FAULTS = ("holder-filter-off",)
-"""Faults that a rehearsal may plant, to prove that the second guard holds."""
 
 
 class RehearsalOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -21,9 +19,9 @@ class RehearsalOptions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     faults: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        unknown = [fault for fault in self.faults if fault not in FAULTS]
+        unknown = [fault for fault in self.faults if not is_fault(fault)]
         if unknown:
-            raise ValueError(f"unknown fault {unknown[0]}; known: {', '.join(FAULTS)}")
+            raise ValueError(f"unknown fault {unknown[0]}; known: {', '.join(FORMS)}")
 
 
 class BodyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import TYPE_CHECKING
 
 from sekisho.body.ports import Outcome
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from sekisho.body.context import Body
 
 EVERY_ROOM = "*"
+CUT_OFF = ("cut-off", "last")
+"""The record of the last day whose duties were done; what was due by then is late today."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,21 @@ class Duty:
     flow: str
 
 
-DUTIES: tuple[Duty, ...] = (Duty("opt_out", "optout:daily"),)
+DUTIES: tuple[Duty, ...] = (
+    Duty("opt_out", "accounts:daily"),
+    Duty("opt_out", "reconcile:daily"),
+    Duty("opt_out", "optout:daily"),
+    Duty("collection", "reconcile:at_holder"),
+    Duty("collection", "submission:daily"),
+    Duty("analysis", "project:daily"),
+    Duty(EVERY_ROOM, "transfer:daily"),
+)
+
+
+def last_cut_off(body: Body) -> date | None:
+    """Return the day before today on which duties were done; None on the first."""
+    kept = body.store.get(*CUT_OFF)
+    return None if kept is None else date.fromisoformat(kept["day"])
 
 
 def of_the_day(body: Body) -> Outcome:

@@ -15,6 +15,7 @@ from typing import Any
 import orjson
 
 from sekisho.body.context import Body
+from sekisho.body.delivery import post
 from sekisho.body.endpoints import Endpoint, mounted
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import remove_unfinished
@@ -167,14 +168,7 @@ class Service:
         if state != "waiting":
             return state
         try:
-            self.body.client.post(
-                self.body.directory.find(message.to),
-                f"/exchange/{message.path}",
-                message.body,
-                content_type=message.content_type,
-                meta=message.meta,
-                message_id=message_id,
-            )
+            post(self.body, message_id, message)
         except PeerError as away:
             if away.code == UNREACHABLE or away.code == FAILED:
                 return "unreachable"

@@ -162,6 +162,7 @@ class PartSeen(Strict, frozen=True):
     persons: Count
     dropped: Count
     blanked: dict[str, Count | Counts]
+    again: Count
 
 
 class Gate(Strict, frozen=True):

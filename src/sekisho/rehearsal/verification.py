@@ -15,6 +15,7 @@ import orjson
 
 from sekisho.body.config import read_config
 from sekisho.body.flows import (
+    accounts,
     job,
     lists,
     optout,
@@ -38,6 +39,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("receipts/", submission.RECEIPT),
     ("choices/", optout.RECEIPT),
     ("lists/", lists.LIST),
+    ("statements/", accounts.STATEMENT),
     ("decisions/", review.DECISION),
     ("revocations/", revocation.REVOCATION),
 )
@@ -46,6 +48,7 @@ KINDS: tuple[tuple[str, str], ...] = (
 SIGNED = {
     "submission.landed": "receipts/{submission}.jws",
     "optout.choice": "choices/{ref}.jws",
+    "optout.statement": "statements/{registry}-{number:08d}.jws",
     "optout.list": "lists/{number:08d}.jws",
     "lane.decided": "decisions/{application}.jws",
     "lane.revoked": "revocations/{application}.jws",

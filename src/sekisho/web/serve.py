@@ -113,6 +113,9 @@ def work() -> None:
     """Run the worker's loop."""
     from django_tasks_db.management.commands.db_worker import Worker
 
+    from sekisho.web.tasks import await_next_day
+
+    await_next_day()
     worker = Worker(
         queue_names=["*"],
         interval=POLL_SECONDS,

@@ -1,4 +1,4 @@
-"""The two tasks of a body's worker: handle what came in, deliver what must go out.
+"""The tasks of a body's worker: handle what came in, deliver what must go out, begin the day.
 
 An error ends no task: its text, which may hold a value, would be kept with the task's result.
 """
@@ -6,13 +6,14 @@ An error ends no task: its text, which may hold a value, would be kept with the 
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
 from django_tasks import task
 
 from sekisho.body.service import where
+from sekisho.common.clock import SystemClock
 from sekisho.web.runtime import current
 
 log = logging.getLogger("sekisho.web")
@@ -48,6 +49,38 @@ def deliver(message_id: str, attempt: int = 0) -> str:
     if state == "unreachable":
         _again(deliver, message_id, attempt)
     return state
+
+
+@task()
+def begin_day() -> str:
+    """Begin the day when its cut-off has passed; look again at the next one."""
+    from sekisho.body import schedule
+
+    body, now = current().body, SystemClock().now()
+    try:
+        began = schedule.begin(body, now)
+        await_next_day(schedule.next_cut_off(now, schedule.read_rule(body.rules)))
+    except Exception as error:
+        log.error("the day did not begin: %s", where(error))
+        await_next_day(now + timedelta(minutes=1))
+        return "failed"
+    return "began" if began else "nothing"
+
+
+def await_next_day(at: datetime | None = None) -> None:
+    """See to it that one `begin_day` waits; with several workers and restarts there is still one.
+
+    A rehearsal has a clock of its own, and begins its days itself.
+    """
+    from django_tasks_db.models import DBTaskResult
+
+    if current().body.config.rehearsal is not None:
+        return
+    waiting = DBTaskResult.objects.filter(task_path=begin_day.module_path, status="READY")
+    if at is None:
+        begin_day.enqueue()  # at a start: the last cut-off may have passed while we were down
+    elif not waiting.exists():
+        begin_day.using(run_after=at).enqueue()
 
 
 def _again(what: Any, message_id: str, attempt: int) -> None:

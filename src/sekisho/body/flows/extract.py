@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 
 from sekisho.body.context import Body
-from sekisho.body.flows import project, transfer
+from sekisho.body.flows import project, taking, transfer
 from sekisho.body.flows.permits import Granted, granted_permit, way
 from sekisho.body.flows.submission import snapshot as latest_snapshot
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
@@ -40,6 +40,7 @@ from sekisho.pseudonym.group import Element, random_element
 
 ABOUT = "about"
 VALID_DAYS = 7
+LIST_REFUSALS = project.LIST_REFUSALS
 
 
 def hand_over(body: Body, message: Incoming) -> Outcome:
@@ -51,7 +52,10 @@ def hand_over(body: Body, message: Incoming) -> Outcome:
             if part.holder == body.id:
                 outcome.add(_send_class(body, granted, part.data_class))
     except Refusal as refusal:
-        return _tell_environment(granted, refusal)
+        refused = _tell_environment(granted, refusal)
+        if refusal.code in LIST_REFUSALS:
+            refused.put.append((taking.WAITING, granted.application, {"permit": granted.text}))
+        return refused
     return outcome
 
 
@@ -102,6 +106,8 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
     wrapped = lake.wrapped_for(keys)
     tags = {key: new_tag(body.random) for key in keys}
     persons = [(tags[key], body.keys.unwrap(wrapped[key])) for key in keys]
+    sent = f"{granted.id}:{data_class}"
+    times = (body.store.get("extract-sent", sent) or {"times": 0})["times"]
     about: Json = {
         "application": granted.application,
         "holder": body.id,
@@ -114,8 +120,10 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
         "persons": len(keys),
         "dropped": made.counts[data_class].dropped,
         "blanked": blanked,
+        "again": times,
     }
     outcome = _send(body, granted, about, retag(tables, tags), persons, body_domain(body.id), route)
+    outcome.put.append(("extract-sent", sent, {"times": times + 1}))
     outcome.fact(
         "extract.sent",
         permit=granted.id,
@@ -151,6 +159,13 @@ def _lists_in_force(body: Body, granted: Granted) -> list[tuple[ListHeader, Json
                 next_step="wait for the registry's next list",
             )
         header = ListHeader.from_payload(kept["header"])
+        if taking.is_behind(body, registry):
+            raise Refusal(
+                "opt-out.list-gap",
+                f"{body.id} lacks a list of {registry} of which it knows.",
+                rule=f"{rule.id} {rule.version}: an extract rests on the newest list known",
+                next_step="nothing: the list was asked for; the extract is made when it is here",
+            )
         minimum = granted.minimum_list(registry)
         check_fresh_enough(header, minimum, body.today(), rule)
         found.append((header, kept["entries"]))
@@ -194,8 +209,10 @@ def _send(
     # A holder with nobody still sends a batch, of one element that is nobody's pseudonym: whether
     # it had somebody is then not to be seen from outside.
     sent = persons or [(new_tag(body.random), random_element(body.random))]
+    # One reason is one batch: a part that was lost on its way comes again for another reason.
+    again = f":{about['again']}" if about["again"] else ""
     reason = Reason(
-        id=f"extract:{granted.id}:{about['holder']}:{about['data_class']}:{receiver}",
+        id=f"extract:{granted.id}:{about['holder']}:{about['data_class']}:{receiver}{again}",
         kind="permit",
         from_domain=from_domain,
         to_domain=project_domain(granted.application, receiver),

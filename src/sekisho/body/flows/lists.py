@@ -107,6 +107,12 @@ def send_again(body: Body, holder: str, last: int) -> Outcome:
     return outcome
 
 
+def header_of(body: Body, number: int) -> ListHeader:
+    """Return the header of a list that this registry issued."""
+    token = body.documents.read(f"lists/{_place(number)}.jws")
+    return ListHeader.from_payload(jws.verify(token, body.directory.resolve, LIST).payload)
+
+
 def newest(body: Body) -> tuple[OptOutList, str]:
     """Return this registry's newest list and its signed header."""
     head = body.store.get("list-head", body.id)

@@ -6,10 +6,11 @@ service in a shuffled batch; the registry learns its own pseudonym of each perso
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import orjson
 import pyarrow as pa
 
@@ -22,10 +23,11 @@ from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import UserError
 from sekisho.common.ids import IDENTITY, BodyId, Tag, new_id, new_tag, registry_domain
 from sekisho.common.randomness import shuffle
-from sekisho.control.optout import Acknowledgement, Choice
+from sekisho.control.optout import Choice, Sent
 from sekisho.exchange import jws, parcel
 from sekisho.exchange.transfer import Reason
 from sekisho.framework import forwards, registries, registry_of
+from sekisho.pseudonym.group import Element
 
 RECEIPT = "sekisho-choice-receipt"
 VALID_DAYS = 7
@@ -75,13 +77,21 @@ def cut_off(body: Body) -> Outcome:
     waiting = [
         (ref, kept) for ref, kept in body.store.find("choice") if kept["state"] == "recorded"
     ]
+    return send_batch(body, waiting)
+
+
+def send_batch(body: Body, waiting: list[tuple[str, Json]]) -> Outcome:
+    """Send choices as one batch. Their forms stay here until the registry has accounted for them,
+    so that a batch that was lost can be sent again."""
     if not waiting:
         return Outcome()
     shuffle(body.random, waiting)
     batch = new_id(body.random)
-    outcome = Outcome(put=[("choice-batch", batch, {"refs": [ref for ref, _ in waiting]})])
+    outcome = Outcome()
+    told = {"refs": [ref for ref, _ in waiting], "on": body.today().isoformat(), "open": True}
+    outcome.put.append(("choice-batch", batch, told))
     for ref, kept in waiting:
-        outcome.put.append(("choice", ref, kept | {"state": "sent", "form": ""}))
+        outcome.put.append(("choice", ref, kept | {"state": "sent"}))
     forms = [bytes.fromhex(kept["form"]) for _, kept in waiting]
     outcome.send.append(
         Outgoing(
@@ -109,9 +119,10 @@ def convert_choices(body: Body, message: Incoming) -> Outcome:
         outcome.put.append(("choice", ref, kept | {"state": state}))
         if state == "converting":
             readable.append((Tag(ref), kept["choice"]))
-    if not readable:
-        return outcome
     registry = registry_of(body.framework, BodyId(body.id))
+    if not readable:
+        # Nothing will come back from which this day's list would be made.
+        return outcome if registry != body.id else _with(outcome, issue(body, {}))
     reason = Reason(
         id=f"choices:{header['batch']}",
         kind="choice",
@@ -125,6 +136,11 @@ def convert_choices(body: Body, message: Incoming) -> Outcome:
     )
     persons = tuple((tag, cipher) for (tag, _), cipher in zip(readable, ciphers, strict=True))
     outcome.add(transfer.start_encrypted(body, reason, persons, _table(readable)))
+    return outcome
+
+
+def _with(outcome: Outcome, other: Outcome) -> Outcome:
+    outcome.add(other)
     return outcome
 
 
@@ -142,8 +158,10 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
     )
     changed: dict[str, list[Json]] = {}
     outcome = Outcome()
+    refs = []
     for tag, text in rows:
         choice = Choice.from_payload(orjson.loads(text))
+        refs.append(choice.ref)
         wrapped = body.keys.wrap(arrived.pseudonyms[tag])
         kept = changed.get(wrapped) or (body.store.get("registry", wrapped) or {}).get(
             "choices", []
@@ -153,6 +171,8 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
         if body.store.get("choice", choice.ref) is not None:
             own = body.store.get("choice", choice.ref) or {}
             outcome.put.append(("choice", choice.ref, own | {"state": "registered"}))
+    came = f"{arrived.sender}/{arrived.reason.id}"
+    outcome.put.append(("registered-batch", came, msgspec.to_builtins(Sent.of(refs))))
     outcome.put += [("registry", wrapped, {"choices": kept}) for wrapped, kept in changed.items()]
     if arrived.reason.kind == "choice":
         for other in forwards(body.framework, BodyId(body.id)):
@@ -162,29 +182,41 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
 
 
 def _forward(body: Body, other: str, arrived: transfer.Arrived) -> Outcome:
-    """Tell another registry of choices, under fresh tags."""
-    fresh = {tag: new_tag(body.random) for tag in arrived.pseudonyms}
-    texts = dict(
-        zip(
-            arrived.tables["choices"]["tag"].to_pylist(),
-            arrived.tables["choices"]["choice"].to_pylist(),
-            strict=True,
-        )
+    """Tell another registry of the choices that arrived."""
+    texts = zip(
+        arrived.tables["choices"]["tag"].to_pylist(),
+        arrived.tables["choices"]["choice"].to_pylist(),
+        strict=True,
     )
+    known = [(arrived.pseudonyms[tag], orjson.loads(text)) for tag, text in texts]
+    return forward(body, other, f"{arrived.reason.id}:{other}", known)
+
+
+def forward(body: Body, other: str, name: str, known: Sequence[tuple[Element, Json]]) -> Outcome:
+    """Tell another registry of choices, under fresh tags, for a reason called ``name``."""
+    tagged = [(new_tag(body.random), element, choice) for element, choice in known]
     reason = Reason(
-        id=f"{arrived.reason.id}:{other}",
+        id=name,
         kind="choice_forward",
         from_domain=registry_domain(body.id),
         to_domain=registry_domain(other),
         receiver=other,
         room="opt_out",
-        max_rows=len(fresh),
+        max_rows=len(tagged),
         expires=(body.today() + timedelta(days=VALID_DAYS)).isoformat(),
         epoch=body.epoch,
     )
-    persons = [(fresh[tag], element) for tag, element in arrived.pseudonyms.items()]
-    rows = [(fresh[Tag(tag)], orjson.loads(text)) for tag, text in texts.items()]
-    return transfer.start(body, reason, persons, _table(rows))
+    told = {
+        "to": other,
+        "refs": [choice["ref"] for _, _, choice in tagged],
+        "on": body.today().isoformat(),
+        "open": True,
+    }
+    outcome = Outcome(put=[("forward-batch", name, told)])
+    persons = [(tag, element) for tag, element, _ in tagged]
+    rows = [(tag, choice) for tag, _, choice in tagged]
+    outcome.add(transfer.start(body, reason, persons, _table(rows)))
+    return outcome
 
 
 def _table(rows: list[tuple[Tag, Any]]) -> dict[str, pa.Table]:
@@ -213,13 +245,6 @@ def daily(body: Body) -> Outcome:
     if body.id in registries(body.framework) and not (own and unsettled):
         outcome.add(issue(body, {}))
     return outcome
-
-
-def acknowledged(body: Body, message: Incoming) -> Outcome:
-    """Keep a holder's word that it applies a list."""
-    answer = Acknowledgement.from_payload(orjson.loads(message.read()))
-    key = f"{answer.number:08d}:{message.sender}"
-    return Outcome(put=[("acknowledgement", key, answer.payload())])
 
 
 def head(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:

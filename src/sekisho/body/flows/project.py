@@ -10,14 +10,21 @@ import orjson
 import pyarrow as pa
 
 from sekisho.body.context import Body
-from sekisho.body.flows import transfer
+from sekisho.body.flows import alarms, transfer
 from sekisho.body.flows.permits import Granted, granted_permit, read_permit, way
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import BodyId, Tag
-from sekisho.control.optout import ListHeader, Scope, check_fresh_enough, drops, read_rule
+from sekisho.control.optout import (
+    ListHeader,
+    Scope,
+    check_fresh_enough,
+    drops,
+    is_old,
+    read_rule,
+)
 from sekisho.data.processing import GateResult, OptOuts, Part, gate, write_tables
 from sekisho.exchange import jws
 from sekisho.exchange import tables as container
@@ -25,6 +32,10 @@ from sekisho.framework import registries_for
 from sekisho.pseudonym.group import Element
 
 RECEIPT = "sekisho-extract-receipt"
+LIST_REFUSALS = frozenset(
+    f"opt-out.{what}" for what in ("no-list", "stale", "future", "below-minimum", "list-gap")
+)
+"""Why a holder waits with its extract, and makes it by itself when its list is right."""
 Choice = tuple[str, Scope]
 """A scope with the registry whose list says so."""
 
@@ -69,6 +80,7 @@ def _state(body: Body, granted: Granted) -> Json:
         "registries": sorted(needed),
         "parts": {},
         "lists": {},
+        "since": body.today().isoformat(),
     }
 
 
@@ -122,8 +134,38 @@ def _go_on(body: Body, granted: Granted, state: Json) -> Outcome:
     outcome = Outcome()
     complete = sorted(state["parts"]) == state["expected"]
     if complete and sorted(state["lists"]) == state["registries"]:
-        outcome, state = _open_gate(body, granted, state)
+        rule = read_rule(body.rules / "opt-out.toml")
+        old = [r for r, said in state["lists"].items() if is_old(said["on"], body.today(), rule)]
+        if old:  # a part was late: the gate waits for the lists of today
+            state = {**state, "lists": {r: s for r, s in state["lists"].items() if r not in old}}
+            outcome.send += [Outgoing(r, "opt_out/permit", granted.text.encode()) for r in old]
+        else:
+            outcome, state = _open_gate(body, granted, state)
+            alarms.clear(outcome, body, _alarm(granted.application))
     outcome.put.append(("project", granted.application, state))
+    return outcome
+
+
+def _alarm(application: str) -> str:
+    return f"project:{application}"
+
+
+def daily(body: Body) -> Outcome:
+    """Alarm on every project that has waited for parts or lists since an earlier day; ask again."""
+    outcome = Outcome()
+    today = body.today().isoformat()
+    for application, state in body.store.find("project"):
+        if state["state"] != "waiting" or state["since"] >= today:
+            continue
+        parts = sorted(set(state["expected"]) - set(state["parts"]))
+        missing = sorted(set(state["registries"]) - set(state["lists"]))
+        about = {"parts": len(parts), "lists": len(missing)}
+        alarms.raise_(outcome, body, _alarm(application), "project.incomplete", **about)
+        permit = state["permit"].encode()
+        # A holder that said that it waits for a list makes the extract by itself when it is there.
+        asked = {name.partition(":")[0] for name in parts} - set(state.get("held_up", ()))
+        outcome.send += [Outgoing(r, "opt_out/permit", permit) for r in missing]
+        outcome.send += [Outgoing(h, "collection/permit", permit) for h in sorted(asked)]
     return outcome
 
 
@@ -168,6 +210,7 @@ def _open_gate(body: Body, granted: Granted, state: Json) -> tuple[Outcome, Json
     for job, kept in body.store.find("job", f"{granted.application}:"):
         if kept["state"] == "waiting":
             outcome.send.append(Outgoing(body.id, "analysis/run", orjson.dumps({"job": job})))
+    state = {key: value for key, value in state.items() if key not in {"problem", "held_up"}}
     made = {**state, "state": "ready", "counts": receipt["counts"], "digests": digests}
     return outcome, {**made, "incidents": receipt["incidents"]}
 
@@ -243,7 +286,13 @@ def holder_refused(body: Body, message: Incoming) -> Outcome:
     problem: Json = orjson.loads(message.read())
     application = problem["application"]
     kept = body.store.get("project", application) or {"state": "waiting"}
-    refused = {**kept, "state": "refused", "problem": problem | {"holder": message.sender}}
+    told = problem | {"holder": message.sender}
+    if str(problem["type"]).rpartition(":")[2] in LIST_REFUSALS and kept.get("expected"):
+        # The holder waits for a list, and makes the extract when it is there.
+        held_up = sorted({*kept.get("held_up", ()), message.sender})
+        waits = {**kept, "problem": told, "held_up": held_up}
+        return Outcome(put=[("project", application, waits)])
+    refused = {**kept, "state": "refused", "problem": told}
     return Outcome(put=[("project", application, refused)])
 
 

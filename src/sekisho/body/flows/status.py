@@ -7,7 +7,7 @@ from datetime import date
 
 import orjson
 
-from sekisho.body import duties
+from sekisho.body import delivery, duties
 from sekisho.body.context import Body
 from sekisho.body.flows import figures as collect
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
@@ -52,5 +52,12 @@ def _own(body: Body, day: date) -> Outgoing:
 
 
 def day_begins(body: Body, message: Incoming) -> Outcome:
-    """The cut-off of a day: do what is due."""
-    return duties.of_the_day(body)
+    """The cut-off of a day: do what is due, once, whoever says how often that the day began."""
+    day = date.fromisoformat(orjson.loads(message.read())["day"])
+    last = duties.last_cut_off(body)
+    if last is not None and last >= day:
+        return Outcome()
+    outcome = delivery.due(body)
+    outcome.add(duties.of_the_day(body))
+    outcome.put.append((*duties.CUT_OFF, {"day": day.isoformat()}))
+    return outcome

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.body.context import Body
-from sekisho.body.flows import stopping, transfer
+from sekisho.body.flows import alarms, stopping, transfer
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal
@@ -44,7 +44,8 @@ def receive(body: Body, message: Incoming) -> Outcome:
         outcome.send.append(
             Outgoing(receiver, "collection/payload", passed_on, content_type=parcel.MEDIA_TYPE)
         )
-    outcome.put.append(("door", header["submission"], {"bodies": header["bodies"]}))
+    kept = {"bodies": header["bodies"], "on": body.today().isoformat()}
+    outcome.put.append(("door", header["submission"], kept))
     outcome.fact(
         "submission.received",
         submission=header["submission"],
@@ -176,7 +177,39 @@ def keep_receipt(body: Body, message: Incoming) -> Outcome:
     """Keep another body's receipt for the provider who asks at this door."""
     answer = orjson.loads(message.read())
     key = f"{answer['submission']}:{message.sender}"
-    return Outcome(put=[("receipt", key, {"receipt": answer["receipt"]})])
+    outcome = Outcome(put=[("receipt", key, {"receipt": answer["receipt"]})])
+    door = body.store.get("door", answer["submission"]) or {"bodies": []}
+    if not _without_receipt(body, answer["submission"], door) - {message.sender}:
+        alarms.clear(outcome, body, _alarm(answer["submission"]))
+    return outcome
+
+
+def _alarm(submission: str) -> str:
+    return f"submission:{submission}"
+
+
+def _without_receipt(body: Body, submission: str, door: Json) -> set[str]:
+    return {
+        one for one in door["bodies"] if body.store.get("receipt", f"{submission}:{one}") is None
+    }
+
+
+def daily(body: Body) -> Outcome:
+    """Alarm at the door on every submission of an earlier day that a body has not receipted."""
+    outcome = Outcome()
+    today = body.today().isoformat()
+    for submission, door in body.store.find("door"):
+        missing = _without_receipt(body, submission, door) if door["on"] < today else set()
+        if missing:
+            alarms.raise_(
+                outcome,
+                body,
+                _alarm(submission),
+                "submission.no-receipt",
+                peers=",".join(sorted(missing)),
+                receipts=len(missing),
+            )
+    return outcome
 
 
 def receipts(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:

@@ -17,6 +17,8 @@ from sekisho.common.errors import TamperError
 from sekisho.control.optout import ListHeader, Scope, acknowledge, check_chain, is_repeat
 
 HELD, EARLY, TAKEN = "held-list", "early-list", "taken-list"
+WAITING = "extract-waiting"
+"""Permits whose extract waits for a list."""
 Entries = Mapping[str, list[str]]
 
 
@@ -68,6 +70,13 @@ def newest_known(body: Body, registry: str) -> int:
     return max([held, *early])
 
 
+def is_behind(body: Body, registry: str) -> bool:
+    """Return whether this holder knows that it lacks a list of ``registry``."""
+    kept = body.store.get(HELD, registry)
+    held = int(kept["header"]["number"]) if kept else 0
+    return newest_known(body, registry) > held or alarms.stands(body, f"list:{registry}")
+
+
 def _differs(body: Body, header: ListHeader) -> bool:
     """Return whether another list of this number was taken: the registry has two histories."""
     taken = body.store.get(TAKEN, _early_key(header.registry, header.number))
@@ -112,6 +121,11 @@ def _apply(outcome: Outcome, body: Body, fresh: Sequence[ListHeader], coming: Js
         count=header.count,
     )
     outcome.add(after_list(body, header.registry, header.number))
+    for application, waiting in body.store.find(WAITING):
+        if waiting["permit"]:
+            permit = waiting["permit"].encode()
+            outcome.send.append(Outgoing(body.id, "collection/permit", permit))
+            outcome.put.append((WAITING, application, {"permit": ""}))
     if header.number >= newest_known(body, header.registry):
         alarms.clear(outcome, body, f"list:{header.registry}")
         alarms.clear(outcome, body, f"history:{header.registry}")

@@ -15,7 +15,7 @@ from typing import Any
 import pyarrow as pa
 
 from sekisho.body.context import Body
-from sekisho.body.flows import keyshares
+from sekisho.body.flows import alarms, keyshares
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import digest
@@ -140,10 +140,13 @@ def _keep_half(body: Body, reason: Reason, sender: str, half: str, data: bytes) 
         return Outcome()
     write_atomically(_folder(body, key) / half, data)
     halves = sorted({*kept["halves"], half})
+    since = kept.get("since", body.today().isoformat())
     state = {"halves": halves, "state": "waiting", "reason": reason.payload(), "sender": sender}
+    state["since"] = since
     if len(halves) < 2:
         return Outcome(put=[("transfer", key, state)])
     outcome = _complete(body, reason, sender, _folder(body, key))
+    alarms.clear(outcome, body, _alarm(key))
     outcome.put.append(("transfer", key, state | {"state": "complete"}))
     outcome.remove.append(_folder(body, key))
     return outcome
@@ -163,6 +166,48 @@ def _complete(body: Body, reason: Reason, sender: str, home: Path) -> Outcome:
     flows: Any = importlib.import_module(f"sekisho.body.flows.{module}")
     finish: Callable[[Body, Arrived], Outcome] = getattr(flows, name)
     return finish(body, arrived)
+
+
+def _alarm(key: str) -> str:
+    return f"transfer:{key[:16]}"
+
+
+def daily(body: Body) -> Outcome:
+    """Alarm on every transfer of which one half came on an earlier day and the other has not.
+
+    What nobody can complete any longer, or needs no longer, ends: its reason has expired, or it was
+    a list and a newer one is held.
+    """
+    outcome = Outcome()
+    today = body.today().isoformat()
+    for key, kept in body.store.find("transfer"):
+        if kept["state"] != "waiting" or kept["since"] >= today:
+            continue
+        over = kept["reason"]["expires"] < today or _superseded(body, kept)
+        if over and alarms.stands(body, _alarm(key)):
+            outcome.put.append(("transfer", key, kept | {"state": "ended"}))
+            outcome.remove.append(_folder(body, key))
+            alarms.clear(outcome, body, _alarm(key))
+        else:
+            (lost,) = {"payload", "pseudonyms"} - set(kept["halves"])
+            alarms.raise_(
+                outcome,
+                body,
+                _alarm(key),
+                "transfer.half-missing",
+                half=lost,
+                kind=kept["reason"]["kind"],
+                peer=kept["sender"],
+            )
+    return outcome
+
+
+def _superseded(body: Body, kept: Json) -> bool:
+    if kept["reason"]["kind"] != "opt_out_list":
+        return False
+    held = body.store.get("held-list", kept["sender"])
+    number = int(kept["reason"]["id"].split(":")[2])
+    return held is not None and held["header"]["number"] >= number
 
 
 def _folder(body: Body, key: str) -> Path:

@@ -17,8 +17,16 @@ from sekisho.control.optout.freshness import (
     OptOutRule,
     check_fresh_enough,
     fresh_enough,
+    is_old,
     read_rule,
     schema,
+)
+from sekisho.control.optout.reconcile import (
+    Sent,
+    Statement,
+    make_statement,
+    place_of_statement,
+    unaccounted,
 )
 from sekisho.control.optout.registry import (
     GENESIS,
@@ -51,6 +59,8 @@ __all__ = [
     "OptOutList",
     "OptOutRule",
     "Scope",
+    "Sent",
+    "Statement",
     "acknowledge",
     "check_chain",
     "check_fresh_enough",
@@ -59,9 +69,13 @@ __all__ = [
     "effective",
     "fresh_enough",
     "gaps",
+    "is_old",
     "is_repeat",
     "make_list",
+    "make_statement",
+    "place_of_statement",
     "read_rule",
     "schema",
     "transfer_rows",
+    "unaccounted",
 ]

@@ -14,16 +14,21 @@ from sekisho.control.optout.registry import ListHeader
 
 
 class OptOutRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """``rules/opt-out.toml``: how old a list may be. ``source`` names a source for each number."""
+    """``rules/opt-out.toml``: how old a list may be, and how long an answer to one may take.
+
+    ``source`` names a source for each number.
+    """
 
     id: str
     version: str
     max_list_age_days: Annotated[int, msgspec.Meta(ge=0, le=366)]
+    answer_hours: Annotated[int, msgspec.Meta(ge=0, le=23)]
     source: dict[str, str]
 
     def __post_init__(self) -> None:
-        if not self.source.get("max_list_age_days"):
-            raise ValueError("max_list_age_days has no source")
+        for name in ("max_list_age_days", "answer_hours"):
+            if not self.source.get(name):
+                raise ValueError(f"{name} has no source")
 
 
 def read_rule(path: Path) -> OptOutRule:
@@ -73,6 +78,11 @@ def check_fresh_enough(header: ListHeader, minimum: int, today: date, rule: OptO
             rule="a permit binds a least number of the opt-out list",
             next_step="take the lists that are missing, then make the extract",
         )
+
+
+def is_old(on: str, today: date, rule: OptOutRule) -> bool:
+    """Return whether a list of the day ``on`` (ISO) is too old for an extract made today."""
+    return (today - date.fromisoformat(on)).days > rule.max_list_age_days
 
 
 def fresh_enough(header: ListHeader, minimum: int, today: date, rule: OptOutRule) -> bool:
