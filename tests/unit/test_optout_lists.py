@@ -173,7 +173,9 @@ def test_a_stale_list_makes_no_extract(root: Path) -> None:
 
 def test_the_rule_names_a_source_for_its_number(tmp_path: Path) -> None:
     file = tmp_path / "rule.toml"
-    file.write_text('id = "x"\nversion = "1"\nmax_list_age_days = 1\nanswer_hours = 1\n[source]\n', "utf-8")
+    file.write_text(
+        'id = "x"\nversion = "1"\nmax_list_age_days = 1\nanswer_hours = 1\n[source]\n', "utf-8"
+    )
     with pytest.raises(UserError, match="no source"):
         read_rule(file)
     assert schema()["$defs"]["OptOutRule"]["additionalProperties"] is False

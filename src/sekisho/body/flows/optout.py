@@ -121,8 +121,9 @@ def convert_choices(body: Body, message: Incoming) -> Outcome:
             readable.append((Tag(ref), kept["choice"]))
     registry = registry_of(body.framework, BodyId(body.id))
     if not readable:
-        # Nothing will come back from which this day's list would be made.
-        return outcome if registry != body.id else _with(outcome, issue(body, {}))
+        if registry == body.id:  # nothing will come back from which the day's list would be made
+            outcome.add(issue(body, {}))
+        return outcome
     reason = Reason(
         id=f"choices:{header['batch']}",
         kind="choice",
@@ -136,11 +137,6 @@ def convert_choices(body: Body, message: Incoming) -> Outcome:
     )
     persons = tuple((tag, cipher) for (tag, _), cipher in zip(readable, ciphers, strict=True))
     outcome.add(transfer.start_encrypted(body, reason, persons, _table(readable)))
-    return outcome
-
-
-def _with(outcome: Outcome, other: Outcome) -> Outcome:
-    outcome.add(other)
     return outcome
 
 
