@@ -50,7 +50,7 @@ PLUMBING = {
     "catalogue": "TableColumns Title",
     "conversion": "Facts Place",
     "ledger": "MemoryPending PendingStore Problem TileLog TreeHead",
-    "optout": "Entry ListHeader ListRow OptOutRule",
+    "optout": "Entry ListHeader ListRow OptOutRule Sent",
     "review": (
         "BallotRule CallBallot CastVote CheckCompleteness ClockRule CloseBallot DeclareConflict "
         "Facts FormRule JoiningRule LaneState LedgerHead ListMinimum Motion Outcome Part Period "

@@ -95,6 +95,7 @@ def test_each_kind_of_message_lost_once_is_noticed_within_a_day_and_mended(
     assert list(settled(town)) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("sync", ["none", "lead", "joint_registry"])
 def test_it_is_noticed_however_desks_share_their_choices(sync: str, tmp_path: Path) -> None:
     text = SEVERAL.read_text("utf-8").replace('sync = "replicated"', f'sync = "{sync}"')
