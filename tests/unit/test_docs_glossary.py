@@ -32,6 +32,8 @@ ROOMS = {
     "ledger": "sekisho.control.ledger",
     "optout": "sekisho.control.optout",
     "review": "sekisho.control.review",
+    "uses": "sekisho.control.uses",
+    "person": "sekisho.person",
     "collection": "sekisho.data.collection",
     "lake": "sekisho.data.lake",
     "linkage": "sekisho.data.linkage",
@@ -57,6 +59,8 @@ PLUMBING = {
         "PermitRule Recognise Running SealDecision Seat Submit Substitute Tally Vote Withdraw"
     ),
     "collection": "Breach CollectionRules Declared Landed Line Replaced Rule",
+    "uses": "Standing UsesRule",
+    "person": "Asked Project StandingChoice",
     "lake": "Count DuckEngine Engine Session Targets Versions",
     "linkage": "Judged LinkageRule Overlap Score",
     "processing": (

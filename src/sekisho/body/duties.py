@@ -34,9 +34,11 @@ DUTIES: tuple[Duty, ...] = (
     Duty("opt_out", "accounts:daily"),
     Duty("opt_out", "reconcile:daily"),
     Duty("opt_out", "optout:daily"),
+    Duty("opt_out", "person:daily"),
     Duty("collection", "reconcile:at_holder"),
     Duty("collection", "submission:daily"),
     Duty("analysis", "project:daily"),
+    Duty("oversight", "uses:daily"),
     Duty(EVERY_ROOM, "transfer:daily"),
 )
 

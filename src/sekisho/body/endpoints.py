@@ -93,6 +93,18 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("analysis", "requests", "checker", "job:requests", query=True),
     _door("analysis", "released", "applicant", "job:released", query=True),
     _door("analysis", "project", "applicant", "project:status", query=True),
+    # A person's view
+    _door("opt_out", "view", "desk", "person:ask"),
+    _door("opt_out", "view-encrypted", "history", "person:convert"),
+    _door("opt_out", "view-answer", "body", "person:answered"),
+    _door("opt_out", "view-status", "desk", "person:status", query=True),
+    _door("opt_out", "view-taken", "desk", "person:taken"),
+    _door("history", "view", "body", "person:encrypt"),
+    _door("oversight", "permit", "body", "uses:permitted"),
+    _door("oversight", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
+    _door("oversight", "not-made", "body", "uses:not_made"),
+    _door("oversight", "released", "body", "uses:released"),
+    _door("oversight", "register", "body desk", "uses:register", query=True),
     # Every body
     _door(EVERYWHERE, "notice", "body", "status:notice"),
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),

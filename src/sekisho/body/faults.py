@@ -1,6 +1,6 @@
 """Faults that a rehearsal may plant, each to prove the guard that finds it.
 
-Switches turn one guard off, so that the other is seen to hold. Mishaps happen to a message between
+Switches turn one guard off, so that the other is seen to hold, or leave a duty undone. Mishaps happen to a message between
 its sender, who believes that it was delivered, and its receiver::
 
     drop:<path>:<n>          the n-th message on this path that a body sends never arrives
@@ -18,7 +18,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-SWITCHES: Final = ("holder-filter-off", "gate-filter-off")
+SWITCHES: Final = ("holder-filter-off", "gate-filter-off", "uses-log-lost")
 _MISHAP = re.compile(
     r"(?P<kind>drop|duplicate|reorder|delay):(?P<path>[a-z_]+/[a-z-]+):(?P<number>[1-9][0-9]*)"
     r"(?::(?P<days>[1-9][0-9]*))?(?:@(?P<body>[a-z0-9-]+))?"

@@ -58,6 +58,8 @@ class Outcome:
     put: list[tuple[str, str, Json]] = field(default_factory=list)
     append: list[tuple[str, int, Sequence[Json]]] = field(default_factory=list)
     documents: list[tuple[str, str]] = field(default_factory=list)
+    drop: list[tuple[str, str]] = field(default_factory=list)
+    """Records, by kind and key, that are forgotten."""
     remove: list[Path] = field(default_factory=list)
     """Files and folders that nobody needs once this outcome is committed."""
 
@@ -71,6 +73,7 @@ class Outcome:
         self.put += other.put
         self.append += other.append
         self.documents += other.documents
+        self.drop += other.drop
         self.remove += other.remove
 
 

@@ -112,6 +112,8 @@ class Service:
         with store.transaction():
             for kind, key, data in outcome.put:
                 store.put(kind, key, data)
+            for kind, key in outcome.drop:
+                store.drop(kind, key)
             for stream, expected, events in outcome.append:
                 store.append(stream, expected, events)
             for out_id, out in zip(ids, outcome.send, strict=True):

@@ -9,7 +9,8 @@ from sekisho.common.randomness import RandomBytes
 BodyId = NewType("BodyId", str)
 ActorId = NewType("ActorId", str)
 Domain = NewType("Domain", str)
-"""``identity``, ``body:<id>``, ``registry:<id>`` or ``project:<application>:<body>``."""
+"""``identity``, ``body:<id>``, ``registry:<id>``, ``project:<application>:<body>`` or
+``uses:<application>:<body>``."""
 Tag = NewType("Tag", str)
 """A person's random name inside one transfer: 32 hex digits, worthless outside it."""
 
@@ -29,6 +30,11 @@ def registry_domain(body: str) -> Domain:
 def project_domain(application: str, body: str) -> Domain:
     """Return the domain of ``application`` at ``body``; the environment's is the project's own."""
     return Domain(f"project:{application}:{body}")
+
+
+def uses_domain(application: str, body: str) -> Domain:
+    """Return the domain in which ``body`` keeps who was included in ``application``."""
+    return Domain(f"uses:{application}:{body}")
 
 
 def pseudonym_space(domain: Domain) -> str:

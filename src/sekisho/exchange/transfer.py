@@ -32,11 +32,12 @@ REASON = "sekisho-reason"
 class Reason:
     """Why pseudonyms may be converted: signed by the sender, checked by both converters.
 
-    ``kind`` is submission, choice, opt_out_list, choice_forward or permit; for the last the
-    ``permit`` itself (a JWS of the lanes that granted it) comes along. ``room`` is where the
-    receiver expects the transfer. ``expires`` is an ISO date, the last day on which it holds.
-    ``receiver_key`` names the key to which the payload and the receiver's key shares are sealed
-    (`key_digest`); `make_transfer` states it.
+    ``kind`` is one that the converters know; for permit and use the ``permit`` itself (a JWS of
+    the lanes that granted it) comes along. ``room`` is where the receiver expects the transfer.
+    ``expires`` is an ISO date, the last day on which it holds. ``about`` is what the signer tells
+    the receiver of kinds that have no payload; the converters see it. ``receiver_key`` names the
+    key to which the payload and the receiver's key shares are sealed (`key_digest`);
+    `make_transfer` states it.
     """
 
     id: str

@@ -99,6 +99,31 @@ class Ran(Strict, frozen=True):
     environment: str
 
 
+class Viewed(Strict, frozen=True):
+    """A person who asked where their data were used: how many projects of each sort were shown.
+
+    ``answered`` is 0 where no answer came. ``missing``: projects whose log is missing. ``choices``:
+    scopes in force. Which projects these are, and who asked, only the asker knows.
+    """
+
+    day: Count
+    answered: Count
+    used: Count = 0
+    not_used: Count = 0
+    missing: Count = 0
+    not_yet: Count = 0
+    not_made: Count = 0
+    choices: Count = 0
+
+
+class UsesSeen(Strict, frozen=True):
+    """How the index of one project stands at the oversight body. ``released`` counts files."""
+
+    state: Literal["not_extracted", "due", "missing", "received", "not_made"]
+    included: Count | None
+    released: Count
+
+
 class Step(Strict, frozen=True):
     """One step of the scenario as it was played, with its wall-clock seconds."""
 
@@ -193,6 +218,8 @@ class Report(Strict, frozen=True):
     choices: list[Chosen]
     applications: list[Applied]
     jobs: list[Ran]
+    views: list[Viewed]
+    uses: dict[str, UsesSeen]
     notes: list[str]
     steps: list[Step]
     measures: Measures

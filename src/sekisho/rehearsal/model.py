@@ -124,6 +124,13 @@ class OptOut(Strict, frozen=True):
     revoke: bool = False
 
 
+class View(Strict, frozen=True):
+    """A person who asks at a desk, on a day, where their data were used."""
+
+    day: Day
+    person: Person
+
+
 class Cohort(Strict, frozen=True):
     """Whom a study is about; a code stands for itself and its ICD-10 descendants."""
 
@@ -232,6 +239,7 @@ class ScenarioFile(Strict, frozen=True):
     opt_out: tuple[OptOut, ...] = ()
     application: tuple[Application, ...] = ()
     job: tuple[JobFile, ...] = ()
+    view: tuple[View, ...] = ()
     collection: Collection = Collection()
     override: Override = Override()
 
@@ -250,6 +258,7 @@ class Scenario(Strict, frozen=True):
     job: tuple[Job, ...]
     collection: Collection
     override: Override
+    view: tuple[View, ...] = ()
 
     def with_framework(self, framework: str) -> Scenario:
         """Return the same scenario under another framework."""
@@ -263,12 +272,11 @@ class Scenario(Strict, frozen=True):
         """
         if self.population is None:
             raise UserError("scenario.no-population", "This scenario makes no people.")
-        if persons < 1 or any(
-            one.person.number is not None and one.person.number >= persons for one in self.opt_out
-        ):
+        named = [one.person for one in self.opt_out] + [one.person for one in self.view]
+        if persons < 1 or any(one.number is not None and one.number >= persons for one in named):
             raise UserError(
                 "scenario.no-such-person",
-                f"A person who opts out is not among {persons} people.",
+                f"A person who opts out, or asks, is not among {persons} people.",
                 next_step="take more people, or persons with smaller numbers",
             )
         return replace(self, population=replace(self.population, persons=persons))

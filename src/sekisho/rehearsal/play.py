@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -34,11 +34,13 @@ from sekisho.framework import (
     submission_routes,
     windows,
 )
+from sekisho.person import View as PersonView
+from sekisho.person import ask, collect
 from sekisho.provider import Prepared, Withheld, prepare, repeatable
 from sekisho.provider.handover import Handed, Sender, hand_over
 from sekisho.pseudonym.group import Element
 from sekisho.rehearsal import cast
-from sekisho.rehearsal.scenario import Application, Job, OptOut, Scenario, Submission
+from sekisho.rehearsal.scenario import Application, Job, OptOut, Scenario, Submission, View
 from sekisho.rehearsal.stage import Stage
 
 To = BodyId | Withheld
@@ -55,6 +57,7 @@ class Record:
     choices: list[dict[str, Any]] = field(default_factory=list)
     applications: list[dict[str, Any]] = field(default_factory=list)
     jobs: list[dict[str, Any]] = field(default_factory=list)
+    views: list[dict[str, int]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     released: dict[str, list[str]] = field(default_factory=dict)
 
@@ -78,6 +81,7 @@ class Play:
         for asked in self.scenario.application:
             found |= {asked.day, asked.day + VOTE_DAYS}
         found |= {job.day for job in self.scenario.job}
+        found |= {view.day for view in self.scenario.view}
         return sorted(found)
 
     def run(self) -> Iterator[str]:
@@ -101,6 +105,10 @@ class Play:
             for job in [one for one in self.scenario.job if one.day == day]:
                 yield f"day {day}: study for {job.application}"
                 self.run_job(job)
+            views = [one for one in self.scenario.view if one.day == day]
+            if views:
+                yield f"day {day}: {len(views)} persons ask where their data were used"
+                self.look(views)
         yield "released files"
         self.fetch_released()
 
@@ -226,6 +234,26 @@ class Play:
             {"scope": choice.scope, "revoke": choice.revoke, "form": form.hex()},
         )
         self.record.choices.append({"desk": desk, "scope": choice.scope, "day": choice.day})
+
+    # A person's view
+
+    def look(self, views: Sequence[View]) -> None:
+        """Let persons ask at a desk, all at once, and take their answers."""
+        client, directory = self.stage.client(cast.DESK), self.stage.deployment.directory
+        put = [
+            ask(client, directory, self.framework, self.scenario.spec_of(one.person), system_random)
+            for one in views
+        ]
+        self.stage.settle()
+        for view, asked in zip(views, put, strict=True):
+            seen = collect(client, directory, asked)
+            self.seen(view, seen)
+        self.stage.settle()
+
+    def seen(self, view: View, shown: PersonView | None) -> None:
+        """Write down how much a person was shown: how many of each, never which."""
+        counts = {"answered": 0} if shown is None else {"answered": 1, **shown.counts()}
+        self.record.views.append({"day": view.day, **counts})
 
     # Review
 

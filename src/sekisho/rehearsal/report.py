@@ -44,6 +44,8 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
         "choices": record.choices,
         "applications": record.applications,
         "jobs": record.jobs,
+        "views": record.views,
+        "uses": {name: use for one in figures.values() for name, use in one["uses"].items()},
         "notes": record.notes,
         "measures": measures(play, figures),
         "windows": fields,

@@ -31,6 +31,7 @@ from sekisho.rehearsal.model import (
     Scenario,
     ScenarioFile,
     Submission,
+    View,
     Vote,
 )
 
@@ -45,6 +46,7 @@ __all__ = [
     "Provider",
     "Scenario",
     "Submission",
+    "View",
     "Vote",
     "read_scenario",
     "schema",
@@ -102,6 +104,8 @@ class _Reader:
             submissions.append(Submission(one.provider, one.day, one.format, files))
         for n, choice in enumerate(raw.opt_out):
             self._choice(n, choice, raw.population)
+        for n, view in enumerate(raw.view):
+            self._person(("view", n, "person"), view.person, raw.population)
         for n, asked in enumerate(raw.application):
             self._located(("application", n, "tables"), asked.asked)
         return Scenario(
@@ -116,6 +120,7 @@ class _Reader:
             job=tuple(self._job(n, one, raw.application) for n, one in enumerate(raw.job)),
             collection=raw.collection,
             override=raw.override,
+            view=raw.view,
         )
 
     def _framework(self, name: str) -> str:
@@ -125,14 +130,18 @@ class _Reader:
 
     def _choice(self, n: int, choice: OptOut, population: Population | None) -> None:
         self._located(("opt_out", n, "scope"), lambda: Scope.parse(choice.scope))
-        person = choice.person
+        self._person(("opt_out", n, "person"), choice.person, population)
+
+    def _person(
+        self, place: tuple[str | int, ...], person: Person, population: Population | None
+    ) -> None:
         if person.number is None:
             spec = {k: getattr(person, k) for k in person.__struct_fields__}
             given = {k: v for k, v in spec.items() if v is not None}
-            self._located(("opt_out", n, "person"), lambda: parse_spec(given))
+            self._located(place, lambda: parse_spec(given))
         elif population is None or person.number >= population.persons:
             raise self._wrong(
-                ("opt_out", n, "person"),
+                place,
                 "scenario.no-such-person",
                 "no person of the population has this number",
                 "numbers run from 0 to persons - 1 of [population]",

@@ -20,6 +20,7 @@ OWNERS: Final = {
     "submission": "collection-officer",
     "project": "environment-officer",
     "extract": "environment-officer",
+    "uses": "environment-officer",
 }
 """Who must act, by the first part of an alarm's code."""
 OPERATOR: Final = "operator"

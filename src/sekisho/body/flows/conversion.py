@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from sekisho.body.context import Body
+from sekisho.body.flows import uses
 from sekisho.body.flows.permits import is_revoked, read_permit
+from sekisho.body.flows.transfer import ALONE
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Defect, Refusal, SekishoError
 from sekisho.common.ids import BodyId
 from sekisho.control import conversion as desk
 from sekisho.exchange import jws, parcel
-from sekisho.exchange.transfer import REASON, Reason, key_digest
+from sekisho.exchange.transfer import REASON, Reason, batch_parcel, key_digest
 from sekisho.pseudonym.convert import Batch, convert_batch, pack, unpack
 
 CONVERTED = "conversion"
@@ -20,9 +22,12 @@ def convert(body: Body, message: Incoming) -> Outcome:
     """Convert each batch of a message. One that is refused does not stop the others."""
     header, blobs = parcel.unpack(message.read(), each="reasons")
     outcome = Outcome()
+    ways: dict[Way, list[tuple[str, bytes]]] = {}
     for token, blob in zip(header["reasons"], blobs, strict=True):
         try:
-            outcome.add(_convert_one(body, message.sender, token, blob))
+            done, way, batch = _convert_one(body, message.sender, token, blob)
+            outcome.add(done)
+            ways.setdefault(way, []).append((token, batch))
         except SekishoError as refusal:
             outcome.fact("conversion.refused", code=refusal.code, sender=message.sender)
             said = {"path": message.path, "sender": message.sender}
@@ -30,6 +35,9 @@ def convert(body: Body, message: Incoming) -> Outcome:
             problem = refusal.as_problem() | said
             outcome.put.append(("refused", key, problem))
             outcome.add(_tell_sender(body, message, problem))
+    for (to, path, _), batches in ways.items():
+        sent = batch_parcel(batches)
+        outcome.send.append(Outgoing(to, path, sent, content_type=parcel.MEDIA_TYPE))
     return outcome
 
 
@@ -42,7 +50,11 @@ def _tell_sender(body: Body, message: Incoming, problem: Json) -> Outcome:
     return outcome
 
 
-def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> Outcome:
+Way = tuple[str, str, str]
+"""Receiver, path, and what goes together: transfers without a payload, others one by one."""
+
+
+def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> tuple[Outcome, Way, bytes]:
     signed = jws.verify(token, body.directory.resolve, REASON)
     reason = Reason.from_payload(signed.payload)
     first, second = (body.auxiliary(role) for role in ("converter", "oversight"))
@@ -70,18 +82,12 @@ def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> Outcome:
     converted = _step(body, batch, reason)
     outcome = Outcome()
     to, path = (second, "conversion/batch") if body.id == first else _destination(reason)
-    outcome.send.append(
-        Outgoing(
-            to,
-            path,
-            parcel.pack({"reasons": [token]}, [pack(converted)]),
-            content_type=parcel.MEDIA_TYPE,
-        )
-    )
     outcome.put.append((CONVERTED, _key(signed.signer, reason), {"count": len(batch)}))
     outcome.put.append((CONVERTED, f"{signed.signer}/={same}", {"reason": reason.id}))
-    if reason.kind == "permit":
+    if reason.kind in desk.OF_A_PERMIT:
         outcome.put.append(("hop", reason.to_domain, _hop_after(body, reason, len(batch))))
+    if reason.kind == "permit" and body.id == second:
+        outcome.add(uses.data_move(body, read_permit(body, reason.permit or "")))
     outcome.fact(
         "conversion.done",
         reason=reason.id,
@@ -91,7 +97,7 @@ def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> Outcome:
         count=len(batch),
         epoch=reason.epoch,
     )
-    return outcome
+    return outcome, (to, path, "" if reason.kind in ALONE else token), pack(converted)
 
 
 def _step(body: Body, batch: Batch, reason: Reason) -> Batch:

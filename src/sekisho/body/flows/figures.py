@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms
+from sekisho.body.flows import alarms, uses
 from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Json
@@ -47,6 +47,7 @@ def figures(body: Body) -> Json:
             for _, kept in body.store.find("refused")
         ],
         "alarms": alarms.shown(body),
+        "uses": uses.figures(body) if "oversight" in body.rooms else {},
         "ledger": _ledger(body),
     }
 

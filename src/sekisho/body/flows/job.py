@@ -15,6 +15,7 @@ import msgspec
 import orjson
 
 from sekisho.body.context import Body
+from sekisho.body.flows import uses
 from sekisho.body.flows.extract import plan_of
 from sekisho.body.flows.permits import Granted, granted_permit
 from sekisho.body.flows.project import folder as project_folder
@@ -329,6 +330,7 @@ def _leave(
         bytes=sum(len(content) for content in leaving.values()),
         reviewers=sorted(reviewers),
     )
+    outcome.send.append(uses.tell_released(body, application, digests))
     return outcome
 
 

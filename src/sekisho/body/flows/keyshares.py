@@ -12,7 +12,8 @@ from sekisho.body.flows.permits import granted_permit
 from sekisho.body.ports import Json
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal, UserError
-from sekisho.common.ids import Domain, body_domain, registry_domain
+from sekisho.common.ids import BodyId, Domain, body_domain, registry_domain
+from sekisho.control.conversion import place_of
 from sekisho.exchange import seal
 from sekisho.framework.model import Role
 from sekisho.pseudonym.group import Scalar
@@ -40,7 +41,7 @@ def give_share(body: Body, sender: str, params: Mapping[str, str], data: bytes) 
     """Answer a body's request for its share of a domain's key, sealed to that body."""
     domain, epoch, text = _read(data)
     own = {body_domain(sender), registry_domain(sender)}
-    if domain not in own:
+    if domain not in own and not _index_of(body, sender, domain):
         permit = granted_permit(body, text)
         if domain not in permit.domains_of(sender):
             raise Refusal(
@@ -54,6 +55,12 @@ def give_share(body: Body, sender: str, params: Mapping[str, str], data: bytes) 
     share = secret.key_share(domain, epoch)
     recipient = body.directory.find(sender).seal_recipient
     return {"sealed": seal.seal(bytes(share), recipient).hex()}
+
+
+def _index_of(body: Body, sender: str, domain: Domain) -> bool:
+    """Whether ``domain`` is an index of uses, and ``sender`` the body that keeps them."""
+    place = place_of(domain, [BodyId(one.id) for one in body.framework.body])
+    return place.sort == "uses" and place.owner == sender == body.auxiliary("oversight")
 
 
 def _read(data: bytes) -> tuple[Domain, int, str]:

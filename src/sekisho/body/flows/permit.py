@@ -218,4 +218,5 @@ def _hand_out(body: Body, granted: Granted) -> Outcome:
         outcome.send.append(Outgoing(holder, "collection/permit", text))
     for minimum in granted.permit.opt_out:
         outcome.send.append(Outgoing(minimum.registry, "opt_out/permit", text))
+    outcome.send.append(Outgoing(body.auxiliary("oversight"), "oversight/permit", text))
     return outcome

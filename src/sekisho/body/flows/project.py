@@ -10,7 +10,7 @@ import orjson
 import pyarrow as pa
 
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, transfer
+from sekisho.body.flows import alarms, transfer, uses
 from sekisho.body.flows.permits import Granted, granted_permit, read_permit, way
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
@@ -49,8 +49,10 @@ def open(body: Body, message: Incoming) -> Outcome:
     """Take a permit for which this body is the environment."""
     granted = granted_permit(body, message.read().decode())
     outcome = Outcome()
-    state = _state(body, granted)
+    state = {**_state(body, granted), "permit": granted.text}
     outcome.put.append(("project", granted.application, state))
+    if state["state"] == "refused":
+        outcome.send.append(uses.tell_not_made(body, granted.text))
     outcome.documents.append((f"permits/{granted.application}.json", granted.text))
     outcome.fact(
         "permit.received",
@@ -205,6 +207,7 @@ def _open_gate(body: Body, granted: Granted, state: Json) -> tuple[Outcome, Json
         digests=digests,
         receipt=digest(token.encode()),
     )
+    outcome.add(uses.send_index(body, granted, result.included, digest(token.encode())))
     # Rows outside the cohort and everyone's pseudonyms: the gate has seen them, nobody else may.
     outcome.remove.append(folder(body, granted.application) / "incoming")
     for job, kept in body.store.find("job", f"{granted.application}:"):
@@ -292,8 +295,10 @@ def holder_refused(body: Body, message: Incoming) -> Outcome:
         held_up = sorted({*kept.get("held_up", ()), message.sender})
         waits = {**kept, "problem": told, "held_up": held_up}
         return Outcome(put=[("project", application, waits)])
-    refused = {**kept, "state": "refused", "problem": told}
-    return Outcome(put=[("project", application, refused)])
+    outcome = Outcome(put=[("project", application, {**kept, "state": "refused", "problem": told})])
+    if "permit" in kept:
+        outcome.send.append(uses.tell_not_made(body, kept["permit"]))
+    return outcome
 
 
 def status(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:

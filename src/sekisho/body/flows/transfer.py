@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from sekisho.exchange.transfer import (
     key_digest,
     make_transfer,
 )
-from sekisho.pseudonym.convert import open_batch, unpack
+from sekisho.pseudonym.convert import Batch, open_batch, pack, unpack
 from sekisho.pseudonym.group import Element
 
 COMPLETE = {
@@ -41,6 +41,8 @@ COMPLETE = {
     "opt_out_list": "lists:arrived",
     "permit": "extract:arrived",
 }
+ALONE = {"use": "uses:arrived", "view": "person:match"}
+"""Kinds whose persons come without a payload: what is to be told stands in the signed reason."""
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,22 @@ def start_encrypted(
     return outcome
 
 
+def start_alone(body: Body, transfers: Sequence[tuple[Reason, Encrypted]]) -> Outgoing:
+    """Return the message with persons who go without a payload, each batch for its own reason."""
+    batches = []
+    for reason, persons in transfers:
+        recipient = body.directory.find(reason.receiver).seal_recipient
+        bound = replace(reason, receiver_key=key_digest(recipient))
+        token = jws.sign(bound.payload(), body.keys.signing, body.id, REASON)
+        batches.append((token, pack(Batch(tuple(persons), body.keys.global_key))))
+    return Outgoing(
+        body.auxiliary("converter"),
+        "conversion/batch",
+        batch_parcel(batches),
+        content_type=parcel.MEDIA_TYPE,
+    )
+
+
 def receive_payload(body: Body, message: Incoming) -> Outcome:
     """Keep the sealed half."""
     header, blobs = parcel.unpack(message.read(), needs=("reason",))
@@ -110,8 +128,27 @@ def receive_pseudonyms(body: Body, message: Incoming) -> Outcome:
     if message.sender != body.auxiliary("oversight"):
         raise Refusal("transfer.not-second", "Pseudonyms come from the second converter only.")
     header, blobs = parcel.unpack(message.read(), each="reasons")
-    reason, sender = verify_reason(body, header["reasons"][0])
-    return _keep_half(body, reason, sender, "pseudonyms", blobs[0])
+    received = [
+        (*verify_reason(body, token), blob)
+        for token, blob in zip(header["reasons"], blobs, strict=True)
+    ]
+    if all(reason.kind in ALONE for reason, _, _ in received):
+        return _arrived_alone(body, received)
+    reason, sender, blob = received[0]
+    return _keep_half(body, reason, sender, "pseudonyms", blob)
+
+
+def _arrived_alone(body: Body, received: Sequence[tuple[Reason, str, bytes]]) -> Outcome:
+    """Complete transfers that have no payload; those of one kind are one matter."""
+    outcome = Outcome()
+    for kind in dict.fromkeys(reason.kind for reason, _, _ in received):
+        arrivals = [
+            Arrived(reason, sender, {}, _opened(body, reason, blob))
+            for reason, sender, blob in received
+            if reason.kind == kind
+        ]
+        outcome.add(_flow(ALONE[kind])(body, arrivals))
+    return outcome
 
 
 def verify_reason(body: Body, token: str) -> tuple[Reason, str]:
@@ -154,18 +191,25 @@ def _keep_half(body: Body, reason: Reason, sender: str, half: str, data: bytes) 
 
 def _complete(body: Body, reason: Reason, sender: str, home: Path) -> Outcome:
     sealed = (home / "payload").read_bytes()
-    batch = unpack((home / "pseudonyms").read_bytes())
-    secret = keyshares.domain_secret(body, reason.to_domain, reason.epoch, reason.permit)
     arrived = Arrived(
         reason=reason,
         sender=sender,
         tables=tables.unpack(seal.open_sealed(sealed, body.keys.seal)),
-        pseudonyms=dict(open_batch(batch, secret)),
+        pseudonyms=_opened(body, reason, (home / "pseudonyms").read_bytes()),
     )
-    module, _, name = COMPLETE[reason.kind].partition(":")
+    return _flow(COMPLETE[reason.kind])(body, arrived)
+
+
+def _opened(body: Body, reason: Reason, batch: bytes) -> dict[Tag, Element]:
+    secret = keyshares.domain_secret(body, reason.to_domain, reason.epoch, reason.permit)
+    return dict(open_batch(unpack(batch), secret))
+
+
+def _flow(named: str) -> Callable[..., Outcome]:
+    module, _, name = named.partition(":")
     flows: Any = importlib.import_module(f"sekisho.body.flows.{module}")
-    finish: Callable[[Body, Arrived], Outcome] = getattr(flows, name)
-    return finish(body, arrived)
+    found: Callable[..., Outcome] = getattr(flows, name)
+    return found
 
 
 def _alarm(key: str) -> str:

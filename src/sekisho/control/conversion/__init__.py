@@ -13,8 +13,20 @@ refuses identity elements and invalid encodings inside a batch), and keeps no st
 before is a fact handed in.
 """
 
-from sekisho.control.conversion.desk import RULES, Facts, check
+from sekisho.control.conversion.desk import OF_A_PERMIT, RULES, USE_PADDING, Facts, check
 from sekisho.control.conversion.domains import Place, place_of
 from sekisho.control.conversion.reason import Grant, Kind, Reason, read_reason
 
-__all__ = ["RULES", "Facts", "Grant", "Kind", "Place", "Reason", "check", "place_of", "read_reason"]
+__all__ = [
+    "OF_A_PERMIT",
+    "RULES",
+    "USE_PADDING",
+    "Facts",
+    "Grant",
+    "Kind",
+    "Place",
+    "Reason",
+    "check",
+    "place_of",
+    "read_reason",
+]

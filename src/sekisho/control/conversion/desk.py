@@ -23,6 +23,12 @@ from sekisho.framework import (
     registry_of,
 )
 
+USE_PADDING: Final = 16
+"""The index of a project's uses is filled up with nobody to a multiple of this."""
+
+OF_A_PERMIT: Final = frozenset[Kind]({"permit", "use"})
+"""Kinds for which a permit is the reason, and whose persons it limits."""
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -120,6 +126,28 @@ def _over_permitted_hop(case: _Case) -> bool:
     return permit is not None and (case.from_domain, case.to_domain) in permit.hops
 
 
+def _from_environment(case: _Case) -> bool:
+    """Whether the start is the signer's own, and the last domain of the permit's ways of data."""
+    permit = case.facts.permit
+    return (
+        _own_domain(case)
+        and permit is not None
+        and any(case.from_domain == to for _, to in permit.hops)
+        and all(case.from_domain != start for start, _ in permit.hops)
+    )
+
+
+def _to_index(case: _Case) -> bool:
+    return case.end.owner in case.framework.with_role("oversight")
+
+
+def _to_own_record(case: _Case) -> bool:
+    """Whether the end is where something is kept about persons for them to see."""
+    if case.end.sort == "registry":
+        return case.end.owner in registries(case.framework)
+    return _to_index(case)
+
+
 # Who signs: design section 5. A kind that is not here is refused; so is a pair of ends.
 RULES: Final[dict[Kind, _Rule]] = {
     "submission": _Rule(frozenset({("identity", "body")}), _provider, _to_collector),
@@ -132,6 +160,10 @@ RULES: Final[dict[Kind, _Rule]] = {
     ),
     "permit": _Rule(
         frozenset({("body", "project"), ("project", "project")}), _own_domain, _over_permitted_hop
+    ),
+    "use": _Rule(frozenset({("project", "uses")}), _from_environment, _to_index),
+    "view": _Rule(
+        frozenset({("identity", "uses"), ("identity", "registry")}), _desk, _to_own_record
     ),
 }
 
@@ -176,9 +208,7 @@ def _check_ends(case: _Case) -> None:
         )
     if case.from_domain == case.to_domain:
         raise _refusal("same-domain", "A conversion leads from one domain to another.")
-    if case.start.sort == case.end.sort == "project" and (
-        case.start.application != case.end.application
-    ):
+    if len({case.start.application, case.end.application} - {None}) > 1:
         raise _refusal("two-projects", "Pseudonyms of one project do not go to another.")
     if reason.receiver != case.end.owner:
         raise _refusal("wrong-receiver", "The receiver is not the body to whom the domain belongs.")
@@ -197,7 +227,7 @@ def _check_signer(case: _Case) -> None:
         raise _refusal(
             "signer-not-allowed", f"{case.signer} may not sign a reason of this kind or start."
         )
-    if case.reason.kind == "permit" and case.facts.permit is None:
+    if case.reason.kind in OF_A_PERMIT and case.facts.permit is None:
         raise _refusal("no-permit", "The reason refers to no permit that holds.")
     if not rule.may_send(case):
         raise _refusal(
@@ -234,15 +264,17 @@ def _check_permit(case: _Case, permit: Grant, count: int) -> None:
     must = _must_grant(case.framework, permit)
     if not must or not must <= permit.granted_by:
         raise _refusal("missing-grant", "A body that decides on the data has not granted them.")
-    if case.reason.kind != "permit":
+    if case.reason.kind not in OF_A_PERMIT:
         return
-    allowed = permit.max_rows.get((case.from_domain, case.to_domain), 0)
+    allowed = _allowed(case, permit)
     if case.facts.rows_before + count > allowed:
         raise _refusal(
             "too-many-rows",
             f"With {case.facts.rows_before} persons before, {count} more are over the {allowed} "
             "that the permit allows from there.",
         )
+    if case.reason.kind == "use":
+        return
     meeting = _holders_meeting(permit, case.to_domain) | case.facts.holders_before
     if len(meeting) > 1 and not must <= permit.linkage_granted_by:
         raise _refusal(
@@ -250,6 +282,15 @@ def _check_permit(case: _Case, permit: Grant, count: int) -> None:
             f"Data of {len(meeting)} holders would meet; not every body that decides on them has "
             "granted linkage.",
         )
+
+
+def _allowed(case: _Case, permit: Grant) -> int:
+    """Return how many persons may take this way; an index of uses holds who may come to be in the
+    project, and is filled up."""
+    if case.reason.kind == "use":
+        ways = (rows for (_, to), rows in permit.max_rows.items() if to == case.from_domain)
+        return sum(ways) + USE_PADDING
+    return permit.max_rows.get((case.from_domain, case.to_domain), 0)
 
 
 def _must_grant(framework: Framework, permit: Grant) -> frozenset[BodyId]:

@@ -9,7 +9,7 @@ from typing import Literal
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import BodyId, Domain
 
-Sort = Literal["identity", "body", "registry", "project"]
+Sort = Literal["identity", "body", "registry", "project", "uses"]
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,12 @@ def place_of(domain: Domain, bodies: Collection[BodyId]) -> Place:
             return Place("registry", BodyId(owner))
         case ["project", application, owner] if application and owner in bodies:
             return Place("project", BodyId(owner), application)
+        case ["uses", application, owner] if application and owner in bodies:
+            return Place("uses", BodyId(owner), application)
     raise Refusal(
         "conversion.unknown-domain",
         "A domain of this conversion belongs to no body of the framework.",
-        rule="a domain is identity, body:<id>, registry:<id> or project:<application>:<id>",
+        rule="a domain is identity, body:<id>, registry:<id>, project:<application>:<id> or "
+        "uses:<application>:<id>",
         next_step="compare the domain's name with the framework's bodies",
     )

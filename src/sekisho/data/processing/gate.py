@@ -95,11 +95,13 @@ class GateCounts:
 
 @dataclass(frozen=True)
 class GateResult:
-    """``tables``: what the environment may see. A non-empty ``incidents`` must raise an alarm."""
+    """``tables``: what the environment may see. A non-empty ``incidents`` must raise an alarm.
+    ``included``: the project's pseudonyms of exactly the persons of ``counts.included``."""
 
     tables: Mapping[str, pa.Table]
     counts: GateCounts
     incidents: tuple[Incident, ...]
+    included: frozenset[bytes]
 
 
 def gate(
@@ -132,7 +134,8 @@ def gate(
             repeated=issued.repeated,
         )
         incidents = _incidents(session, plan)
-    return GateResult(issued.tables, counts, incidents)
+        included = _chosen(session)
+    return GateResult(issued.tables, counts, incidents, included)
 
 
 def find_members(
@@ -144,7 +147,11 @@ def find_members(
 ) -> frozenset[bytes]:
     """Return the project pseudonyms of the cohort, from criterion facts alone (``returned``)."""
     with _entered(parts, plan, opt_outs, drops, engine or DuckEngine()) as session:
-        found = session.fetch(Sql("SELECT pseudonym FROM chosen")).column(0).to_pylist()
+        return _chosen(session)
+
+
+def _chosen(session: Session) -> frozenset[bytes]:
+    found = session.fetch(Sql("SELECT pseudonym FROM chosen")).column(0).to_pylist()
     return frozenset(bytes.fromhex(it) for it in found)
 
 
