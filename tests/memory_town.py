@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import msgspec
 import orjson
@@ -169,10 +170,11 @@ class MemoryClient:
         message_id: str | None = None,
     ) -> Answer:
         service = self.town.services[peer.id]
-        endpoint = service.endpoint(path.removeprefix("/exchange/").partition("?")[0])
+        name, _, asked = path.removeprefix("/exchange/").partition("?")
+        endpoint = service.endpoint(name)
         service.admit(endpoint, self.sender)
         if endpoint.mode == "query":
-            said = service.query(endpoint, self.sender, {}, body)
+            said = service.query(endpoint, self.sender, dict(parse_qsl(asked)), body)
             return Answer(200, "application/json", canonical_json(said))
         named = message_id or new_id(system_random)
         kept = digest(f"{self.sender}/{named}".encode())[:32]

@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sekisho.common.ids import project_domain
+from sekisho.common.ids import Domain, project_domain
 from sekisho.common.secretfile import read_secret
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
@@ -57,11 +57,14 @@ class Run:
         return pq.read_table(self.folder / "projects" / application / "data" / f"{name}.parquet")
 
     def pseudonym(self, application: str, key: PersonKey) -> bytes:
-        """Return a person's pseudonym in a project, from both converters' secrets: N = f1·f2·H(x).
+        """Return a person's pseudonym in a project."""
+        return self.pseudonym_in(project_domain(application, self.environment(application)), key)
+
+    def pseudonym_in(self, domain: Domain, key: PersonKey) -> bytes:
+        """Return a person's pseudonym in a domain, from both converters' secrets: N = f1·f2·H(x).
 
         Nobody in the system can do this: no body has both secrets.
         """
-        domain = project_domain(application, self.environment(application))
         element = element_of(key)
         for secret in self._converters():
             element = multiply(secret.factor(domain, 0), element)

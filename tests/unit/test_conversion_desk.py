@@ -19,6 +19,7 @@ from sekisho.common.ids import (
     body_domain,
     project_domain,
     registry_domain,
+    uses_domain,
 )
 from sekisho.control.conversion import RULES, Facts, Grant, check, read_reason
 from sekisho.framework import (
@@ -41,6 +42,7 @@ NATIONAL, ALPHA, BETA = BodyId("national"), BodyId("alpha"), BodyId("beta")
 HOSPITAL = "1310000001"
 PROJECT, OTHER = project_domain("kidney", NATIONAL), project_domain("heart", NATIONAL)
 AT_ALPHA = project_domain("kidney", ALPHA)
+USES = uses_domain("kidney", "oversight")
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +133,9 @@ def test_every_conversion_of_the_design_is_allowed(shared: Framework, several: F
     ask(PERMIT, ALPHA, permitted)
     ask(reason("permit", body_domain(NATIONAL), PROJECT), NATIONAL, permitted)
     ask(reason("permit", AT_ALPHA, PROJECT), ALPHA, permitted)
+    ask(reason("use", PROJECT, USES), NATIONAL, permitted)
+    ask(reason("view", IDENTITY, USES), NATIONAL, known)
+    ask(reason("view", IDENTITY, registry), NATIONAL, known)
     forward = reason("choice_forward", registry_domain(ALPHA), registry_domain(BETA))
     ask(forward, ALPHA, facts(several))
 
@@ -232,6 +237,7 @@ def test_every_pair_of_ends_that_no_kind_has_is_refused(shared: Framework) -> No
         "body": body_domain(ALPHA),
         "registry": registry_domain(NATIONAL),
         "project": PROJECT,
+        "uses": USES,
     }
     refused = 0
     for kind, rule in RULES.items():
@@ -245,7 +251,7 @@ def test_every_pair_of_ends_that_no_kind_has_is_refused(shared: Framework) -> No
                     "conversion.ends-not-of-kind"
                 )
                 refused += 1
-    assert refused == 5 * 16 - 7
+    assert refused == 7 * 25 - 10
 
 
 def test_nothing_leads_to_bare_identities() -> None:
@@ -457,3 +463,47 @@ def test_two_permits_do_not_link_what_one_may_not(shared: Framework) -> None:
 def test_the_desk_reads_past_fields_that_are_not_its_own() -> None:
     read = read_reason(SUBMISSION | {"permit": "…", "invented": [1]})
     assert (read.id, read.expires) == ("reason-1", date(2026, 4, 27))
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "signer", "code"),
+    [
+        (AT_ALPHA, USES, ALPHA, "signer-not-allowed"),  # processes on the way, is no environment
+        (PROJECT, USES, ALPHA, "signer-not-allowed"),
+        (OTHER, USES, NATIONAL, "two-projects"),
+        (OTHER, uses_domain("heart", "oversight"), NATIONAL, "signer-not-allowed"),
+        (PROJECT, uses_domain("kidney", ALPHA), NATIONAL, "end-not-allowed"),
+        (PROJECT, uses_domain("kidney", "history"), NATIONAL, "end-not-allowed"),
+    ],
+)
+def test_only_a_permits_environment_tells_whom_it_included_and_only_the_index(
+    shared: Framework, start: Domain, end: Domain, signer: str, code: str
+) -> None:
+    known = facts(shared, permit=grant())
+    assert code_of(lambda: ask(reason("use", start, end), signer, known)) == f"conversion.{code}"
+
+
+def test_an_index_needs_a_permit_and_holds_no_more_than_it_permits(shared: Framework) -> None:
+    use = reason("use", PROJECT, USES)
+    assert code_of(lambda: ask(use, NATIONAL, facts(shared))) == "conversion.signer-not-allowed"
+    small = facts(shared, permit=grant(max_rows=90), rows_before=6)
+    ask(use, NATIONAL, small)  # filled up with nobody, so some more than were permitted
+    more = facts(shared, permit=grant(max_rows=90), rows_before=7)
+    assert code_of(lambda: ask(use, NATIONAL, more)) == "conversion.too-many-rows"
+
+
+@pytest.mark.parametrize(
+    ("end", "signer", "code"),
+    [
+        (USES, "oversight", "signer-not-allowed"),
+        (USES, ALPHA, "signer-not-allowed"),
+        (USES, "person-desk", "signer-not-allowed"),
+        (uses_domain("kidney", NATIONAL), NATIONAL, "end-not-allowed"),
+        (registry_domain(ALPHA), NATIONAL, "end-not-allowed"),
+    ],
+)
+def test_only_a_desk_asks_for_a_person_and_only_where_something_is_kept_for_them(
+    shared: Framework, end: Domain, signer: str, code: str
+) -> None:
+    view = reason("view", IDENTITY, end)
+    assert code_of(lambda: ask(view, signer, facts(shared))) == f"conversion.{code}"

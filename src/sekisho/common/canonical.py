@@ -8,11 +8,20 @@ from typing import Any
 
 import orjson
 
+BLOCK = 1024
+"""Bytes to a multiple of which a sealed text about one person is filled up."""
+
 
 def canonical_json(value: Any) -> bytes:
     """Return ``value`` as canonical JSON. Floats are refused: they have no one spelling."""
     _refuse_floats(value)
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
+
+
+def filled_up(value: Any) -> bytes:
+    """Return ``value`` as JSON, filled up with spaces, so that its size says (almost) nothing."""
+    text = canonical_json(value)
+    return text + b" " * (-len(text) % BLOCK)
 
 
 def digest(data: bytes) -> str:

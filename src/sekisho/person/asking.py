@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from sekisho.common.canonical import canonical_json
+from sekisho.common.canonical import canonical_json, filled_up
 from sekisho.common.errors import PeerError, UserError
 from sekisho.common.ids import BodyId, new_id, registry_domain
 from sekisho.common.randomness import RandomBytes
@@ -60,7 +60,7 @@ def ask(
     ticket = new_id(random)
     question = {
         "ticket": ticket,
-        "form": seal.seal(canonical_json(plain), history.seal_recipient).hex(),
+        "form": seal.seal(filled_up(plain), history.seal_recipient).hex(),
         "places": [{"domain": name, "recipient": key.recipient} for name, key in keys.items()],
         "proxy": proxy,
     }

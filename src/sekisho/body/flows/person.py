@@ -11,14 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
 
 import orjson
 
 from sekisho.body.context import Body
 from sekisho.body.flows import transfer, uses
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
-from sekisho.common.canonical import canonical_json
+from sekisho.common.canonical import canonical_json, filled_up
 from sekisho.common.errors import SekishoError, UserError
 from sekisho.common.ids import IDENTITY, BodyId, Domain, new_tag
 from sekisho.common.randomness import shuffle
@@ -33,8 +32,6 @@ from sekisho.pseudonym.identifiers import PersonKey, element_of, parse_spec
 VIEW = "view"
 WIDTH = 8
 """Persons in a batch: the numbers of one person, filled up with nobody to a multiple of this."""
-BLOCK = 1024
-"""Bytes to a multiple of which an answer is filled up, so that its size says nothing."""
 MOST_PLACES = 1000
 VALID_DAYS = 1
 _TICKET = re.compile(r"[0-9a-f]{32}")
@@ -226,7 +223,7 @@ def match(body: Body, arrivals: Sequence[transfer.Arrived]) -> Outcome:
         about = orjson.loads(arrival.reason.about)
         domain = arrival.reason.to_domain
         persons = list(arrival.pseudonyms.values())
-        sealed = seal.seal(_filled_up(_answer(body, domain, persons)), about["recipient"])
+        sealed = seal.seal(filled_up(_answer(body, domain, persons)), about["recipient"])
         answers.setdefault((arrival.sender, about["view"]), []).append((domain, sealed))
     outcome = Outcome()
     for (desk, view), each in answers.items():
@@ -258,8 +255,3 @@ def _answer(body: Body, domain: Domain, persons: Sequence[Element]) -> Json:
                 found[name] = max(choice.effective_from, found.get(name, choice.effective_from))
     in_order = sorted(found.items())
     return {"choices": [{"scope": name, "since": since.isoformat()} for name, since in in_order]}
-
-
-def _filled_up(answer: dict[str, Any]) -> bytes:
-    text = canonical_json(answer)
-    return text + b" " * (-len(text) % BLOCK)
