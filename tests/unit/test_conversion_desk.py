@@ -486,9 +486,9 @@ def test_only_a_permits_environment_tells_whom_it_included_and_only_the_index(
 def test_an_index_needs_a_permit_and_holds_no_more_than_it_permits(shared: Framework) -> None:
     use = reason("use", PROJECT, USES)
     assert code_of(lambda: ask(use, NATIONAL, facts(shared))) == "conversion.signer-not-allowed"
-    small = facts(shared, permit=grant(max_rows=90), rows_before=6)
+    small = facts(shared, permit=grant(rows=45), rows_before=6)
     ask(use, NATIONAL, small)  # filled up with nobody, so some more than were permitted
-    more = facts(shared, permit=grant(max_rows=90), rows_before=7)
+    more = facts(shared, permit=grant(rows=45), rows_before=7)
     assert code_of(lambda: ask(use, NATIONAL, more)) == "conversion.too-many-rows"
 
 

@@ -342,4 +342,4 @@ def test_nobody_but_the_oversight_body_gets_the_key_of_an_index(tmp_path: Path) 
     for name in ("national", "alpha", "converter"):
         for owner in (oversight(town), name):
             with pytest.raises(SekishoError):
-                domain_secret(town.body(name), uses_domain("kidney", owner))
+                domain_secret(town.body(name), uses_domain("kidney", owner), 0)

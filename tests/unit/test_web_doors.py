@@ -33,6 +33,7 @@ def expected_rooms(fw: Framework, body: str) -> set[str]:
     roles = set(fw.find_body(body).roles)
     rooms |= {"history"} if "history" in roles else set()
     rooms |= {"conversion"} if roles & {"converter", "oversight"} else set()
+    rooms |= {"oversight"} if "oversight" in roles else set()
     rooms |= {"opt_out"} if body in registries(fw) else set()
     return rooms
 
@@ -42,7 +43,7 @@ def expected_rooms(fw: Framework, body: str) -> set[str]:
 
 def test_the_table_names_each_door_once_and_only_rooms_that_exist() -> None:
     assert len(set(PATHS)) == len(PATHS)
-    rooms = {*FUNCTIONS, "history", "conversion", EVERYWHERE, REHEARSAL}
+    rooms = {*FUNCTIONS, "history", "conversion", "oversight", EVERYWHERE, REHEARSAL}
     assert {endpoint.room for endpoint in ENDPOINTS} == rooms
 
 
