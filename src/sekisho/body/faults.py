@@ -1,7 +1,7 @@
 """Faults that a rehearsal may plant, each to prove the guard that finds it.
 
-Switches turn one guard off, so that the other is seen to hold, or leave a duty undone. Mishaps happen to a message between
-its sender, who believes that it was delivered, and its receiver::
+Switches turn one guard off, so that the other is seen to hold, or leave a duty undone. Mishaps
+happen to a message between its sender, who believes that it was delivered, and its receiver::
 
     drop:<path>:<n>          the n-th message on this path that a body sends never arrives
     drop-share:<share>       so does this share of all messages, chosen from the seed
