@@ -12,7 +12,16 @@ import pytest
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import TamperError
 from sekisho.common.randomness import seeded
-from sekisho.control.ledger import Entry, Ledger, MemoryPending, Witness, verify_ledger
+from sekisho.control.ledger import (
+    Entry,
+    Held,
+    Judgement,
+    Ledger,
+    MemoryPending,
+    TreeHead,
+    Witness,
+    verify_ledger,
+)
 from sekisho.exchange import SigningKey
 
 KEY = SigningKey.generate(seeded("ledger"))
@@ -21,9 +30,7 @@ AT = datetime(2026, 4, 1, tzinfo=UTC)
 
 
 def entry(number: int) -> bytes:
-    return Entry(
-        "optout.choice", AT, {"ref": f"r{number}", "scope": "all", "revoke": False}
-    ).to_bytes()
+    return Entry("message.refused", AT, {"path": f"p{number}", "by": "b", "code": "c"}).to_bytes()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -59,8 +66,8 @@ def test_staged_entries_are_in_the_files_once(tmp_path: Path) -> None:
     ledger, store = filled(tmp_path, 3, 300, 1)
     assert store.staged() == []
     assert ledger.integrate().size == 304
-    assert [one.body["ref"] for one in ledger.entries()] == [f"r{n}" for n in range(304)]
-    assert ledger.entry(303).body["ref"] == "r303"
+    assert [one.body["path"] for one in ledger.entries()] == [f"p{n}" for n in range(304)]
+    assert ledger.entry(303).body["path"] == "p303"
     assert problems(tmp_path) == []
 
 
@@ -205,24 +212,101 @@ def refused(folder: Path, store: MemoryPending) -> str:
     return caught.value.code
 
 
-def test_a_witness_adds_its_line_and_the_ledger_goes_on(tmp_path: Path) -> None:
-    witness = Witness("sekisho/oversight", SigningKey.generate(seeded("witness")))
-    names = {witness.name: witness.key.public}
-    _, store = filled(tmp_path, 5)
-    ledger = Ledger(tmp_path, ORIGIN, KEY, store, witnesses=names)
-    line, seen = witness.witness(ledger.checkpoint(), ORIGIN, KEY.public, None, [], AT)
-    ledger.add_cosignature(line)
-    needed = frozenset(names)
-    checked = {"witnesses": names, "required": needed}
-    assert verify_ledger(tmp_path, ORIGIN, KEY.public, **checked) == []
-    with pytest.raises(TamperError):
-        ledger.add_cosignature(line)
+WITNESS = Witness("sekisho/oversight", SigningKey.generate(seeded("witness")))
+KNOWN = {"oversight": WITNESS.key.public}
+
+
+def visited(ledger: Ledger, seen: TreeHead | None) -> Judgement:
+    """Let the witness look at a ledger, and the ledger keep what it co-signed."""
+    shown = ledger.show(seen.size if seen else 0)
+    judged = WITNESS.judge(shown, ORIGIN, KEY.public, seen, AT)
+    assert judged.cosigned is not None
+    ledger.keep_cosigned(judged.cosigned, "oversight", WITNESS.key.public)
+    return judged
+
+
+def found_with_witness(folder: Path, visit: TreeHead | None = None) -> list[tuple[str, str]]:
+    visits = {} if visit is None else {"oversight": visit}
+    found = verify_ledger(folder, ORIGIN, KEY.public, witnesses=KNOWN, visits=visits)
+    return [(one.file, one.what) for one in found]
+
+
+def test_what_a_witness_co_signed_stays_beside_the_ledger_while_it_goes_on(tmp_path: Path) -> None:
+    ledger, store = filled(tmp_path, 5)
+    first = visited(ledger, None)
+    assert found_with_witness(tmp_path, first.head) == []
     store.stage(entry(5))
     ledger.integrate()
-    assert verify_ledger(tmp_path, ORIGIN, KEY.public, witnesses=names) == []
-    [missing] = verify_ledger(tmp_path, ORIGIN, KEY.public, **checked)
-    assert missing.file == "checkpoint"
-    proof = ledger.log.consistency(seen.size, 6)
-    line, _ = witness.witness(ledger.checkpoint(), ORIGIN, KEY.public, seen, proof, AT)
-    ledger.add_cosignature(line)
-    assert verify_ledger(tmp_path, ORIGIN, KEY.public, **checked) == []
+    assert found_with_witness(tmp_path, first.head) == []
+    second = visited(ledger, first.head)
+    assert second.head.size == 6
+    assert found_with_witness(tmp_path, second.head) == []
+    # One that comes late changes nothing; verifying without knowing the witness names the file.
+    assert not ledger.keep_cosigned(first.cosigned or b"", "oversight", WITNESS.key.public)
+    assert found_with_witness(tmp_path, second.head) == []
+    [stray] = verify_ledger(tmp_path, ORIGIN, KEY.public)
+    assert stray.file == "cosigned/oversight"
+
+
+def test_a_co_signature_that_is_old_missing_or_not_ours_is_found(tmp_path: Path) -> None:
+    ledger, store = filled(tmp_path / "ours", 5)
+    first = visited(ledger, None)
+    before = (tmp_path / "ours/cosigned/oversight").read_bytes()
+    store.stage(entry(5))
+    ledger.integrate()
+    second = visited(ledger, first.head)
+    file = tmp_path / "ours/cosigned/oversight"
+    for data in (before, b"", second.cosigned[:-2], None):
+        file.write_bytes(data) if data is not None else file.unlink()
+        assert {name for name, _ in found_with_witness(tmp_path / "ours", second.head)} == {
+            "cosigned/oversight"
+        }
+    other, _ = filled(tmp_path / "other", 4)
+    with pytest.raises(TamperError):
+        other.keep_cosigned(second.cosigned, "oversight", WITNESS.key.public)
+    with pytest.raises(TamperError):
+        ledger.keep_cosigned(ledger.checkpoint(), "oversight", WITNESS.key.public)
+
+
+def test_a_whole_history_rewritten_with_the_bodys_own_key_is_found_by_its_witness(
+    tmp_path: Path,
+) -> None:
+    """Edited, deleted, reordered, truncated: each is a ledger that verifies by itself."""
+    honest, _ = filled(tmp_path / "honest", 5)
+    seen = visited(honest, None).head
+    histories = {
+        "edited": [entry(0), entry(1), entry(9), entry(3), entry(4)],
+        "deleted": [entry(0), entry(1), entry(3), entry(4)],
+        "deleted and grown": [entry(0), entry(1), entry(3), entry(4), entry(5), entry(6)],
+        "reordered": [entry(0), entry(2), entry(1), entry(3), entry(4)],
+        "truncated": [entry(0), entry(1)],
+        "truncated and grown": [entry(0), entry(1), *(entry(n) for n in range(20, 30))],
+        "emptied": [],
+    }
+    for name, entries in histories.items():
+        store = MemoryPending()
+        for one in entries:
+            store.stage(one)
+        forged = Ledger(tmp_path / name, ORIGIN, KEY, store)
+        forged.integrate()
+        assert verify_ledger(tmp_path / name, ORIGIN, KEY.public) == [], name
+        judged = WITNESS.judge(forged.show(seen.size), ORIGIN, KEY.public, seen, AT)
+        assert judged.cosigned is None, name
+        held = [Held("a reader", seen)]
+        [found] = verify_ledger(tmp_path / name, ORIGIN, KEY.public, held=held)
+        assert found.file == "checkpoint", name
+        assert "a reader" in found.what
+        # Putting the true co-signature beside the forgery does not help either.
+        (tmp_path / name / "cosigned").mkdir()
+        note = (tmp_path / "honest/cosigned/oversight").read_bytes()
+        (tmp_path / name / "cosigned/oversight").write_bytes(note)
+        assert found_with_witness(tmp_path / name, seen), name
+
+
+def test_files_that_a_crash_left_half_written_beside_the_ledger_are_swept(tmp_path: Path) -> None:
+    ledger, store = filled(tmp_path, 5)
+    visited(ledger, None)
+    (tmp_path / "cosigned/.oversight.77.new").write_bytes(b"half")
+    store.stage(entry(5))
+    Ledger(tmp_path, ORIGIN, KEY, store).integrate()
+    assert problems(tmp_path) == []

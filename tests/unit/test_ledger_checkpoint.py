@@ -8,15 +8,18 @@ from hashlib import sha256
 
 import pytest
 
-from sekisho.common.errors import TamperError
+from sekisho.common.errors import TamperError, UserError
 from sekisho.common.randomness import seeded
 from sekisho.control.ledger.checkpoint import (
     TreeHead,
     cosign,
     read_checkpoint,
+    read_vkey,
     sign_head,
     size_of,
+    vkey,
 )
+from sekisho.control.ledger.request import Shown
 from sekisho.control.ledger.tree import EMPTY, leaf_hash, root_of
 from sekisho.control.ledger.witness import Witness
 from sekisho.exchange import SigningKey
@@ -101,18 +104,63 @@ def test_a_witness_signs_only_what_continues_what_it_saw() -> None:
     witness = Witness("sekisho/oversight", OTHER)
     first, grown, forked = heads(b"a"), heads(b"a", b"b"), heads(b"x", b"b")
 
-    def sign(head: TreeHead, seen: TreeHead | None, proof: list[bytes]):
-        note = sign_head(head, KEY)
-        return witness.witness(note, "sekisho/alpha", KEY.public, seen, proof, AT)
+    def judge(head: TreeHead, seen: TreeHead | None, proof: list[bytes], key=KEY):
+        shown = Shown(seen.size if seen else 0, tuple(proof), sign_head(head, key))
+        return witness.judge(shown, "sekisho/alpha", KEY.public, seen, AT)
 
-    line, remembered = sign(first, None, [])
-    assert remembered == first
-    line, remembered = sign(grown, first, [leaf_hash(b"b")])
-    note = sign_head(grown, KEY) + line
+    assert judge(first, None, []).finding == "first"
+    judged = judge(grown, first, [leaf_hash(b"b")])
+    assert (judged.finding, judged.head) == ("grown", grown)
     names = {"sekisho/oversight": OTHER.public}
-    assert read_checkpoint(note, "sekisho/alpha", KEY.public, names).witnessed
-    for head, seen in ((forked, first), (first, grown)):
-        with pytest.raises(TamperError):
-            sign(head, seen, [leaf_hash(b"b")])
+    assert read_checkpoint(judged.cosigned, "sekisho/alpha", KEY.public, names).witnessed
+    for head, seen, finding in (
+        (forked, first, "fork"),
+        (forked, grown, "fork"),
+        (first, grown, "rollback"),
+    ):
+        judged = judge(head, seen, [leaf_hash(b"b")] if seen is first else [])
+        assert (judged.finding, judged.cosigned) == (finding, None)
     with pytest.raises(TamperError):
-        witness.witness(sign_head(grown, OTHER), "sekisho/alpha", KEY.public, None, [], AT)
+        judge(grown, None, [], key=OTHER)
+    answer_to_another_question = Shown(0, (), sign_head(grown, KEY))
+    with pytest.raises(TamperError):
+        witness.judge(answer_to_another_question, "sekisho/alpha", KEY.public, first, AT)
+
+
+def test_what_is_shown_to_a_witness_is_spelled_as_the_specification_says() -> None:
+    """tlog-witness, add-checkpoint: old size, proof, empty line, checkpoint."""
+    shown = Shown(1, (leaf_hash(b"b"),), NOTE)
+    old, proof, empty, *rest = shown.text().split("\n")
+    assert (old, base64.b64decode(proof), empty) == ("old 1", leaf_hash(b"b"), "")
+    assert "\n".join(rest).encode() == NOTE
+    assert Shown.from_text(shown.text()) == shown
+    assert Shown.from_text(Shown(0, (), NOTE).text()) == Shown(0, (), NOTE)
+    spelled = shown.text()
+    for text in (
+        "",
+        "old 01" + spelled[5:],
+        spelled.replace("old", "new"),
+        spelled.replace("\n\n", "\nAAAA\n\n"),
+        spelled.replace("\n\n", "\n" * 66),
+        "old 1\n" + "\n".join([proof] * 64) + "\n\n" + NOTE.decode(),
+    ):
+        with pytest.raises(TamperError):
+            Shown.from_text(text)
+
+
+def test_an_empty_tree_has_one_root() -> None:
+    with pytest.raises(TamperError):
+        read_checkpoint(
+            sign_head(TreeHead("sekisho/alpha", 0, HEAD.root), KEY), "sekisho/alpha", KEY.public
+        )
+
+
+def test_a_ledgers_key_is_spelled_as_other_tools_take_it() -> None:
+    """signed-note, vkey: name, key id in hex, and the algorithm byte before the key."""
+    name, ident, material = vkey("sekisho/alpha", KEY.public).split("+", 2)
+    assert base64.b64decode(material) == b"\x01" + KEY.public.raw
+    assert bytes.fromhex(ident) == base64.b64decode(NOTE.split(b" ")[-1])[:4]
+    assert read_vkey(vkey("sekisho/alpha", KEY.public)) == (name, KEY.public)
+    for other in ("", "a+b", vkey("sekisho/beta", KEY.public).replace("beta", "alpha")):
+        with pytest.raises(UserError):
+            read_vkey(other)

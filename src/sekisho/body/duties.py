@@ -40,6 +40,8 @@ DUTIES: tuple[Duty, ...] = (
     Duty("analysis", "project:daily"),
     Duty("oversight", "uses:daily"),
     Duty(EVERY_ROOM, "transfer:daily"),
+    Duty("converter", "witness:daily"),
+    Duty("oversight", "witness:daily"),
 )
 
 

@@ -15,6 +15,9 @@ EVERYWHERE = "status"
 SELF = "self"
 """No party has this role: such a door takes only what a body sends to itself."""
 
+ANYONE = "body provider applicant reviewer desk observer"
+"""Whoever has a key in the directory."""
+
 
 @dataclass(frozen=True)
 class Endpoint:
@@ -110,6 +113,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),
     _door(EVERYWHERE, "permit-revoked", "body", "revocation:take"),
     _door(EVERYWHERE, "head", "body", "status:head", query=True),
+    _door(EVERYWHERE, "checkpoint", ANYONE, "witness:show", query=True),
+    _door(EVERYWHERE, "cosigned", "body", "witness:keep"),
     _door(EVERYWHERE, "figures", "observer", "status:figures", query=True),
     # Rehearsal
     _door(REHEARSAL, "clock", "observer", "status:set_clock"),

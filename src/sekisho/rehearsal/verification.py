@@ -6,7 +6,7 @@ released file counts; what a signed document says by hash must be there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,9 +28,11 @@ from sekisho.body.flows import (
 from sekisho.body.setup import GLOBAL_KEY
 from sekisho.common.canonical import digest, file_digest
 from sekisho.common.errors import SekishoError, UserError
-from sekisho.control.ledger import TileLog, verify_ledger
+from sekisho.control.ledger import TileLog
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
+from sekisho.framework import load
+from sekisho.rehearsal.ledgers import Cosigned, Ledgers
 
 Json = dict[str, Any]
 KINDS: tuple[tuple[str, str], ...] = (
@@ -76,11 +78,14 @@ class Verification:
     documents: int
     tables: int
     released: int
+    cosigned: Mapping[str, Cosigned]
     problems: tuple[Problem, ...]
 
     def summary(self) -> str:
+        seen = sum(one.entries for one in self.cosigned.values())
         return (
             f"Everything holds: {self.ledgers} ledgers with {self.entries} entries, "
+            f"{seen} of them co-signed by a witness, "
             f"{self.documents} signed documents, {self.tables} tables of projects, "
             f"{self.released} released files."
         )
@@ -90,6 +95,10 @@ class Verification:
             "holds": not self.problems,
             "ledgers": self.ledgers,
             "entries": self.entries,
+            "cosigned": {
+                body: {"witness": one.witness, "entries": one.entries, "at": one.at}
+                for body, one in sorted(self.cosigned.items())
+            },
             "documents": self.documents,
             "tables": self.tables,
             "released": self.released,
@@ -116,6 +125,8 @@ class _Run:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.directory = Directory.read(folder / "directory.json")
+        self.book = Ledgers(load(folder / "framework.toml"), self.directory)
+        self.cosigned: dict[str, Cosigned] = {}
         self.problems: list[Problem] = []
         self.entries = self.ledgers = self.documents = self.tables = self.released = 0
         self.recorded: set[str] = set()
@@ -125,6 +136,7 @@ class _Run:
     def verify(self) -> Verification:
         self._global_key()
         homes = sorted(home for home in (self.folder / "bodies").iterdir() if home.is_dir())
+        self.book.gather(homes)
         for home in homes:
             self._ledger(home)
         for home in homes:
@@ -138,6 +150,7 @@ class _Run:
             self.documents,
             self.tables,
             self.released,
+            self.cosigned,
             tuple(self.problems),
         )
 
@@ -149,12 +162,13 @@ class _Run:
 
     def _ledger(self, home: Path) -> None:
         config, folders = read_config(home / "body.toml")
-        peer = self.directory.find(config.body)
-        found = verify_ledger(folders.ledger, f"sekisho/{config.body}", peer.key)
+        found = self.book.problems(config.body, folders.ledger)
         self.problems += [Problem(self._name(folders.ledger / one.file), one.what) for one in found]
         self.ledgers += 1
         if found:
             return
+        if (seen := self.book.cosigned(config.body, folders.ledger)) is not None:
+            self.cosigned[config.body] = seen
         for entry in TileLog(folders.ledger).entries():
             self.entries += 1
             read = orjson.loads(entry)

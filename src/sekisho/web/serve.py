@@ -59,7 +59,7 @@ def install_body(config: BodyConfig, folders: Folders) -> None:
     from sekisho.body.context import Body
     from sekisho.body.service import Service
     from sekisho.common.clock import SystemClock
-    from sekisho.control.ledger import Ledger
+    from sekisho.control.ledger import Ledger, origin_of
     from sekisho.exchange.client import Client
     from sekisho.exchange.directory import Directory
     from sekisho.framework import load
@@ -74,7 +74,7 @@ def install_body(config: BodyConfig, folders: Folders) -> None:
         directory=Directory.read(folders.base / config.directory),
         keys=keys,
         store=store,
-        ledger=Ledger(folders.ledger, f"sekisho/{config.body}", keys.signing, store),
+        ledger=Ledger(folders.ledger, origin_of(config.body), keys.signing, store),
         client=Client(config.body, keys.signing, clock=SystemClock(), random=system_random),
         random=system_random,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.urls import path
+from django.urls import path, re_path
 
 from sekisho.web import views
 from sekisho.web.runtime import current
@@ -11,6 +11,8 @@ urlpatterns = [
     path("", views.start),
     path("health", views.health),
     path("checkpoint", views.checkpoint),
+    re_path(r"^(?P<name>(?:tile|cosigned)/.+)$", views.ledger_file),
+    path("witness/<str:origin>/checkpoint", views.witnessed),
     *(
         path(f"exchange/{endpoint.path}", views.exchange, {"endpoint": endpoint})
         for endpoint in current().endpoints.values()

@@ -5,18 +5,21 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from functools import wraps
+from hashlib import sha256
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.utils.translation import get_language
 
 from sekisho.body.endpoints import Endpoint
+from sekisho.body.flows import witness
 from sekisho.body.ports import Incoming
 from sekisho.body.service import where
 from sekisho.common.canonical import digest
 from sekisho.common.clock import SystemClock
 from sekisho.common.errors import SekishoError, UserError
 from sekisho.common.ids import BodyId, new_id
+from sekisho.control.ledger import origin_of, served
 from sekisho.exchange.messages import Verified, verify_request
 from sekisho.web.language import kept
 from sekisho.web.portals.start import performed, shell, start_page
@@ -136,6 +139,31 @@ def checkpoint(request: HttpRequest) -> HttpResponse:
             content_type="application/problem+json",
         )
     return HttpResponse(note, content_type="text/plain; charset=utf-8")
+
+
+@explained
+def ledger_file(request: HttpRequest, name: str) -> HttpResponse:
+    """Serve the ledger's tiles and entries to anyone (C2SP tlog-tiles), read only."""
+    if request.method not in {"GET", "HEAD"}:
+        return HttpResponse(status=405, headers={"Allow": "GET, HEAD"})
+    data = served(current().body.ledger.log, name)
+    if data is None:
+        return not_found(request, FileNotFoundError())
+    if not name.startswith("tile/"):
+        return HttpResponse(data, content_type="text/plain; charset=utf-8")
+    answer = HttpResponse(data, content_type="application/octet-stream")
+    answer["Cache-Control"] = "public, max-age=31536000, immutable"
+    return answer
+
+
+@explained
+def witnessed(request: HttpRequest, origin: str) -> HttpResponse:
+    """Show the checkpoint of another's ledger that this body co-signed last (C2SP tlog-witness)."""
+    body = current().body
+    for other, last in body.store.find(witness.KEPT):
+        if sha256(origin_of(other).encode()).hexdigest() == origin:
+            return HttpResponse(last["note"], content_type="text/plain; charset=utf-8")
+    return not_found(request, FileNotFoundError())
 
 
 def start(request: HttpRequest) -> HttpResponse:

@@ -7,35 +7,62 @@ Rules it keeps:
   names a person;
 - files are in the C2SP tlog-tiles layout under a signed checkpoint (RFC 9162 tree, SHA-256), so
   that anyone with a checkpoint detects an edited, lost or reordered entry;
-- nothing is signed over files that are not those signed before.
+- nothing is signed over files that are not those signed before;
+- a witness co-signs only what continues what it saw, so that nobody shows two histories unseen.
 
-It does not know what an entry leads to, keeps no personal payload, and does not serve itself.
+It does not know what an entry leads to, and does not open a door.
 """
 
 from sekisho.control.ledger.book import Ledger
-from sekisho.control.ledger.checkpoint import Checkpoint, TreeHead, read_checkpoint
+from sekisho.control.ledger.checkpoint import (
+    Checkpoint,
+    TreeHead,
+    origin_of,
+    read_checkpoint,
+    read_vkey,
+    vkey,
+)
+from sekisho.control.ledger.compare import Finding, compare
 from sekisho.control.ledger.entry import Entry
 from sekisho.control.ledger.kinds import kinds
 from sekisho.control.ledger.pending import MemoryPending, PendingStore
+from sekisho.control.ledger.reading import Files, FolderFiles, TileReader
+from sekisho.control.ledger.remote import HttpFiles
+from sekisho.control.ledger.request import Shown
+from sekisho.control.ledger.serving import served
 from sekisho.control.ledger.tiles import TileLog
 from sekisho.control.ledger.tree import continues, includes, leaf_hash
-from sekisho.control.ledger.verify import Problem, verify_ledger
-from sekisho.control.ledger.witness import Witness
+from sekisho.control.ledger.verify import Held, Problem, read_cosigned, verify_ledger
+from sekisho.control.ledger.witness import Judgement, Witness
 
 __all__ = [
     "Checkpoint",
     "Entry",
+    "Files",
+    "Finding",
+    "FolderFiles",
+    "Held",
+    "HttpFiles",
+    "Judgement",
     "Ledger",
     "MemoryPending",
     "PendingStore",
     "Problem",
+    "Shown",
     "TileLog",
+    "TileReader",
     "TreeHead",
     "Witness",
+    "compare",
     "continues",
     "includes",
     "kinds",
     "leaf_hash",
+    "origin_of",
     "read_checkpoint",
+    "read_cosigned",
+    "read_vkey",
+    "served",
     "verify_ledger",
+    "vkey",
 ]

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import TamperError
-from sekisho.control.ledger.checkpoint import TreeHead, read_checkpoint, sign_head
+from sekisho.control.ledger.checkpoint import (
+    TreeHead,
+    origin_of,
+    read_checkpoint,
+    sign_head,
+    size_of,
+)
 from sekisho.control.ledger.entry import Entry
-from sekisho.control.ledger.layout import CHECKPOINT
+from sekisho.control.ledger.layout import CHECKPOINT, cosigned_path
 from sekisho.control.ledger.pending import PendingStore
+from sekisho.control.ledger.request import Shown
 from sekisho.control.ledger.tiles import TileLog, Write
 from sekisho.exchange.keys import SigningKey, VerifyKey
 
@@ -35,7 +42,6 @@ class Ledger:
         key: SigningKey,
         store: PendingStore,
         *,
-        witnesses: Mapping[str, VerifyKey] | None = None,
         write: Write = write_atomically,
     ) -> None:
         self.folder = folder
@@ -43,7 +49,6 @@ class Ledger:
         self.log = TileLog(folder, write)
         self._key = key
         self._store = store
-        self._witnesses = witnesses
         self._swept = False
 
     def integrate(self) -> TreeHead:
@@ -77,12 +82,41 @@ class Ledger:
         """Return the latest signed checkpoint."""
         return (self.folder / CHECKPOINT).read_bytes()
 
-    def add_cosignature(self, line: bytes) -> None:
-        """Add a witness's line to the latest checkpoint; one that does not hold is refused."""
+    def show(self, since: int) -> Shown:
+        """Return the latest checkpoint with the proof that it continues that of ``since`` entries.
+
+        There is no such proof where ``since`` lies beyond it; whoever asked will see that.
+        """
         with self._alone():
-            note = self.checkpoint() + line
-            self._verified(note)
-            self.log.write(CHECKPOINT, note)
+            note = self.checkpoint()
+            size = self._verified(note).size
+            proof = self.log.consistency(since, size) if since <= size else []
+            return Shown(since, tuple(proof), note)
+
+    def keep_cosigned(self, note: bytes, witness: str, key: VerifyKey) -> bool:
+        """Keep a checkpoint of ours that the body ``witness`` co-signed; an older one is left.
+
+        Raises:
+            TamperError: it is no checkpoint of ours, not of this history, or not co-signed.
+        """
+        head = self._cosigned(note, witness, key)
+        with self._alone():
+            if head.size > self.log.size or self.log.root(head.size) != head.root:
+                raise TamperError(
+                    "ledger.other-history", "What was co-signed is not what this ledger holds."
+                )
+            kept = self.log.files.read(cosigned_path(witness))
+            newer = kept is None or size_of(kept) < head.size
+            if newer:
+                self.log.write(cosigned_path(witness), note)
+            return newer
+
+    def _cosigned(self, note: bytes, witness: str, key: VerifyKey) -> TreeHead:
+        name = origin_of(witness)
+        checkpoint = read_checkpoint(note, self.origin, self._key.public, {name: key})
+        if name not in checkpoint.witnessed:
+            raise TamperError("ledger.not-cosigned", f"{witness} did not co-sign this checkpoint.")
+        return checkpoint.head
 
     def entry(self, index: int) -> Entry:
         """Return one entry from the files."""
@@ -139,7 +173,7 @@ class Ledger:
         return sign_head(TreeHead(self.origin, size, root), self._key)
 
     def _verified(self, note: bytes) -> TreeHead:
-        return read_checkpoint(note, self.origin, self._key.public, self._witnesses).head
+        return read_checkpoint(note, self.origin, self._key.public).head
 
     @contextmanager
     def _alone(self) -> Iterator[None]:

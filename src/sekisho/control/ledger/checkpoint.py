@@ -14,13 +14,19 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from hashlib import sha256
 
-from sekisho.common.errors import TamperError
+from sekisho.common.errors import TamperError, UserError
+from sekisho.control.ledger.tree import EMPTY
 from sekisho.exchange.keys import SigningKey, VerifyKey
 
 _NOTE = 0x01
 _WITNESS = 0x04
 _LINE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})\n")
 _TEXT = re.compile(r"([^\s+]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)\n")
+
+
+def origin_of(body: str) -> str:
+    """Return the name under which a body signs its ledger, and co-signs others'."""
+    return f"sekisho/{body}"
 
 
 @dataclass(frozen=True)
@@ -90,6 +96,32 @@ def read_checkpoint(
     return Checkpoint(head, witnessed)
 
 
+def vkey(name: str, key: VerifyKey, kind: int = _NOTE) -> str:
+    """Return a ledger's public key as outsiders' tools take it (C2SP signed-note, vkey)."""
+    material = base64.b64encode(bytes([kind]) + key.raw).decode()
+    return f"{name}+{_key_id(name, kind, key).hex()}+{material}"
+
+
+def read_vkey(text: str) -> tuple[str, VerifyKey]:
+    """Return the name and key of a ledger's vkey.
+
+    Raises:
+        UserError: it is none, or is spelled otherwise than by `vkey`.
+    """
+    name, _, rest = text.strip().partition("+")
+    try:
+        key = VerifyKey(base64.b64decode(rest.partition("+")[2], validate=True)[1:])
+    except (binascii.Error, UserError):
+        key = None
+    if key is None or vkey(name, key) != text.strip():
+        raise UserError(
+            "ledger.vkey",
+            "That is no public key of a ledger.",
+            next_step="take it from the body's directory; it has the form NAME+ID+KEY",
+        )
+    return name, key
+
+
 def size_of(note: bytes) -> int:
     """Return the size that a checkpoint claims, unverified: enough to find files, not to trust."""
     return _head(_parts(note)[0]).size
@@ -146,7 +178,7 @@ def _head(text: str) -> TreeHead:
     if found is None:
         raise _bad("it is no checkpoint")
     head = TreeHead(found[1], int(found[2]), base64.b64decode(found[3]))
-    if head.text() != text:
+    if head.text() != text or (head.size == 0 and head.root != EMPTY):
         raise _bad("it is no checkpoint")
     return head
 

@@ -1,7 +1,9 @@
 """Where a ledger's files lie, and how a bundle of entries is spelled (C2SP tlog-tiles).
 
-One departure, in the reader's favour: partial tiles of earlier checkpoints are removed once a
-wider one stands, because a reader here takes the wider one and every file must be accounted for.
+One departure on disk: partial tiles of earlier checkpoints are removed once a wider one stands,
+because every file must be accounted for. Readers get them all the same, cut from the wider one
+(`sekisho.control.ledger.serving`). ``cosigned/NAME`` is the checkpoint
+that witness NAME signed last.
 """
 
 from __future__ import annotations
@@ -13,11 +15,16 @@ from sekisho.common.errors import Defect, TamperError
 from sekisho.control.ledger.edge import WIDTH, widths
 
 CHECKPOINT = "checkpoint"
+COSIGNED = "cosigned"
 ENTRIES = "entries"
 HASH = 32
 
 _TILE = re.compile(r"tile/(entries|[0-9]{1,2})/((?:x[0-9]{3}/)*[0-9]{3})(?:\.p/([0-9]{1,3}))?")
-_UNFINISHED = re.compile(r"(?:tile/.*/)?\.(?:checkpoint|[0-9]+)\.[0-9]+\.new")
+_PARTY = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
+_COSIGNED = re.compile(rf"{COSIGNED}/({_PARTY})")
+_UNFINISHED = re.compile(
+    rf"(?:(?:tile/.*/)?\.(?:checkpoint|[0-9]+)|{COSIGNED}/\.{_PARTY})\.[0-9]+\.new"
+)
 
 
 def tile_path(level: int | str, index: int, width: int = WIDTH) -> str:
@@ -29,16 +36,36 @@ def tile_path(level: int | str, index: int, width: int = WIDTH) -> str:
     return f"tile/{level}/{'/'.join(reversed(groups))}{suffix}"
 
 
-def reach_of(path: str) -> int | None:
-    """Return how many entries a tree has at least that has this tile; None for other files."""
+def read_tile_path(path: str) -> tuple[int | str, int, int] | None:
+    """Return a tile's level (or ``entries``), index and width; None for any other spelling."""
     found = _TILE.fullmatch(path)
     if found is None:
         return None
-    level = 0 if found[1] == ENTRIES else int(found[1])
+    level = ENTRIES if found[1] == ENTRIES else int(found[1])
     index = int(found[2].replace("x", "").replace("/", ""))
     width = WIDTH if found[3] is None else int(found[3])
-    reach: int = (index * WIDTH + width) * WIDTH**level
+    return (level, index, width) if tile_path(level, index, width) == path else None
+
+
+def reach_of(path: str) -> int | None:
+    """Return how many entries a tree has at least that has this tile; None for other files."""
+    found = read_tile_path(path)
+    if found is None:
+        return None
+    level, index, width = found
+    reach: int = (index * WIDTH + width) * WIDTH ** (0 if level == ENTRIES else int(level))
     return reach
+
+
+def cosigned_path(witness: str) -> str:
+    """Return where the checkpoint lies that the body ``witness`` co-signed last."""
+    return f"{COSIGNED}/{witness}"
+
+
+def witness_of(path: str) -> str | None:
+    """Return the body whose co-signed checkpoint this file is; None for other files."""
+    found = _COSIGNED.fullmatch(path)
+    return None if found is None else found[1]
 
 
 def is_unfinished(path: str) -> bool:

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import TamperError
-from sekisho.control.ledger.checkpoint import size_of
-from sekisho.control.ledger.edge import WIDTH, Edge, widths
+from sekisho.control.ledger.edge import WIDTH, widths
 from sekisho.control.ledger.layout import (
     CHECKPOINT,
     ENTRIES,
@@ -26,43 +25,22 @@ from sekisho.control.ledger.layout import (
     pack_bundle,
     reach_of,
     tile_path,
-    unpack_bundle,
 )
-from sekisho.control.ledger.tree import (
-    consistency_proof,
-    inclusion_proof,
-    leaf_hash,
-    node_hash,
-    perfect_root,
-    split_of,
-)
+from sekisho.control.ledger.reading import FolderFiles, TileReader
+from sekisho.control.ledger.tree import leaf_hash
 
 Write = Callable[[Path, bytes], None]
 Seal = Callable[[int, bytes], bytes]
 """From size and root to the signed checkpoint."""
 
 
-class TileLog:
+class TileLog(TileReader):
     """One log's folder. Only one process may append to it at a time (`book` sees to that)."""
 
     def __init__(self, folder: Path, write: Write = write_atomically) -> None:
+        super().__init__(FolderFiles(folder))
         self.folder = folder
         self._write = write
-
-    @property
-    def size(self) -> int:
-        """The number of entries up to the checkpoint; 0 before there is one."""
-        file = self.folder / CHECKPOINT
-        return size_of(file.read_bytes()) if file.exists() else 0
-
-    def edge(self, size: int | None = None) -> Edge:
-        """Return the right edge of the log as its files have it."""
-        size = self.size if size is None else size
-        rows = [
-            hashes_in(self._tile(level, size // WIDTH ** (level + 1), width)) if width else []
-            for level, width in enumerate(widths(size))
-        ]
-        return Edge(size, rows)
 
     def append(self, entries: Sequence[bytes], seal: Seal) -> int:
         """Append entries and write the checkpoint that ``seal`` makes; return the first index.
@@ -87,48 +65,6 @@ class TileLog:
         self.write(CHECKPOINT, seal(edge.size, edge.root()))
         self._drop_superseded(first, edge.size)
         return first
-
-    def entry(self, index: int) -> bytes:
-        """Return one entry."""
-        size = self.size
-        if not 0 <= index < size:
-            raise IndexError("the ledger has no such entry")
-        return self._bundle(index // WIDTH, size)[index % WIDTH]
-
-    def entries(self, start: int = 0) -> Iterator[bytes]:
-        """Yield the entries from ``start`` on, a bundle at a time."""
-        size = self.size
-        for index in range(start // WIDTH, -(-size // WIDTH)):
-            skip = max(start - index * WIDTH, 0)
-            yield from self._bundle(index, size)[skip:]
-
-    def root(self, size: int | None = None) -> bytes:
-        """Return the root of the first ``size`` entries."""
-        size = self.size if size is None else size
-        return self.subtree(0, size) if size else Edge().root()
-
-    def inclusion(self, index: int, size: int) -> list[bytes]:
-        """Return the proof that entry ``index`` is in the tree of the first ``size``."""
-        self._check_size(size)
-        return inclusion_proof(index, size, self.subtree)
-
-    def consistency(self, old: int, new: int) -> list[bytes]:
-        """Return the proof that the tree of ``new`` entries continues that of ``old``."""
-        self._check_size(new)
-        return consistency_proof(old, new, self.subtree)
-
-    def subtree(self, start: int, end: int) -> bytes:
-        """Return the hash over a range of leaves, from as few tiles as possible."""
-        width = end - start
-        if width & (width - 1):
-            middle = start + split_of(width)
-            return node_hash(self.subtree(start, middle), self.subtree(middle, end))
-        level = (width.bit_length() - 1) // 8
-        span = WIDTH**level  # leaves under one hash of this level
-        index, offset = divmod(start // span, WIDTH)
-        wanted = offset + width // span
-        hashes = hashes_in(self._tile(level, index, wanted))
-        return perfect_root(hashes[offset:wanted])
 
     def sweep(self, known: int) -> None:
         """Remove what a crash left: superseded or premature tiles, unfinished files. Nothing else.
@@ -172,32 +108,6 @@ class TileLog:
             )
         return entries
 
-    def _bundle(self, index: int, size: int) -> list[bytes]:
-        width = min(WIDTH, size - index * WIDTH)
-        return unpack_bundle(self._read(ENTRIES, index, width))[:width]
-
-    def _tile(self, level: int, index: int, width: int) -> bytes:
-        """Return the first ``width`` hashes of a tile."""
-        data = self._read(level, index, width)
-        if len(data) < width * HASH:
-            raise TamperError("ledger.tile-broken", "A tile of the ledger is cut short.")
-        return data[: width * HASH]
-
-    def _read(self, level: int | str, index: int, width: int) -> bytes:
-        """Read the tile of this width, or the next wider one that took its place."""
-        full = self.folder / tile_path(level, index)
-        narrow = self.folder / tile_path(level, index, width)
-        partials = narrow.parent if width < WIDTH else full.with_name(full.name + ".p")
-        wider = (int(one.name) for one in partials.glob("[0-9]*")) if width < WIDTH else ()
-        for name in (narrow, *(partials / str(w) for w in sorted(wider) if w > width), full):
-            try:
-                return name.read_bytes()
-            except FileNotFoundError:
-                continue
-        raise TamperError(
-            "ledger.file-missing", f"The ledger lacks {tile_path(level, index, width)}."
-        )
-
     def _drop_superseded(self, old: int, new: int) -> None:
         if old == new:
             return
@@ -205,10 +115,6 @@ class TileLog:
             file = self.folder / name
             file.unlink(missing_ok=True)
             _remove_if_empty(file.parent)
-
-    def _check_size(self, size: int) -> None:
-        if not 0 <= size <= self.size:
-            raise ValueError("the ledger has no such size")
 
 
 def files_of_edge(size: int) -> Iterator[str]:

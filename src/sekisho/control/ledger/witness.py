@@ -5,46 +5,52 @@ Pure: the witness's memory (the last head it co-signed for each origin) is hande
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sekisho.common.errors import TamperError
 from sekisho.control.ledger.checkpoint import TreeHead, cosign, read_checkpoint
-from sekisho.control.ledger.tree import EMPTY, continues
+from sekisho.control.ledger.compare import Finding, compare
+from sekisho.control.ledger.request import Shown
 from sekisho.exchange.keys import SigningKey, VerifyKey
 
 
 @dataclass(frozen=True)
+class Judgement:
+    """What a witness makes of a checkpoint; ``cosigned`` is the note with its line, if it holds."""
+
+    finding: Finding
+    head: TreeHead
+    shown: bytes
+    cosigned: bytes | None
+
+
+@dataclass(frozen=True)
 class Witness:
-    """Who co-signs. ``name`` stands in the signature line; the key is used for nothing else."""
+    """Who co-signs. ``name`` stands in the signature line."""
 
     name: str
     key: SigningKey
 
-    def witness(
+    def judge(
         self,
-        note: bytes,
+        shown: Shown,
         origin: str,
         ledger_key: VerifyKey,
         seen: TreeHead | None,
-        proof: Sequence[bytes],
         at: datetime,
-    ) -> tuple[bytes, TreeHead]:
-        """Return the co-signature line for ``note`` and the head to remember.
-
-        ``seen`` is the head of this origin that was co-signed last; ``proof`` shows that the new
-        tree continues it (RFC 9162, 2.1.4).
+    ) -> Judgement:
+        """Hold a checkpoint against ``seen``, the head of this origin that was co-signed last.
 
         Raises:
-            TamperError: bad signature, a shorter tree, or another history than the one seen.
+            TamperError: it is not this ledger's checkpoint, or answers another question than the
+                one that was asked.
         """
-        head = read_checkpoint(note, origin, ledger_key).head
-        old_size, old_root = (seen.size, seen.root) if seen else (0, EMPTY)
-        if not continues(old_size, head.size, old_root, head.root, proof):
-            raise TamperError(
-                "ledger.other-history",
-                f"The ledger {origin} does not continue what the witness has seen.",
-                next_step="keep both checkpoints: together they prove two histories",
-            )
-        return cosign(note, self.name, self.key, at), head
+        head = read_checkpoint(shown.note, origin, ledger_key).head
+        if shown.old != (seen.size if seen else 0):
+            raise TamperError("ledger.not-shown", "The proof begins at another size than asked.")
+        finding = compare(seen, head, shown.proof)
+        if not finding.holds:
+            return Judgement(finding, head, shown.note, None)
+        line = cosign(shown.note, self.name, self.key, at)
+        return Judgement(finding, head, shown.note, shown.note + line)

@@ -1,0 +1,145 @@
+"""Witnesses of ledgers: once a day one body sees that another's record only grew, and co-signs it.
+
+Oversight is the witness of every other body; the first converter is that of oversight. What a
+witness co-signed goes back to the body, which keeps it beside its checkpoint.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from sekisho.body.context import Body
+from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.common.canonical import canonical_json
+from sekisho.common.errors import PeerError, Refusal, SekishoError, UserError
+from sekisho.control.ledger import Judgement, Shown, TreeHead, Witness, origin_of
+from sekisho.framework import Framework
+
+log = logging.getLogger("sekisho.body")
+
+KEPT = "witnessed"
+"""The record of the last head that was co-signed, by body."""
+EVIDENCE = "other-history"
+"""The record of two checkpoints of one body that cannot both be of one history."""
+
+
+def witness_for(framework: Framework, body: str) -> str:
+    """Return the body that witnesses the ledger of ``body``."""
+    oversight = framework.with_role("oversight")[0]
+    return framework.with_role("converter")[0] if body == oversight else oversight
+
+
+def witnessed_by(framework: Framework, witness: str) -> tuple[str, ...]:
+    """Return the bodies whose ledgers ``witness`` co-signs."""
+    every = (one.id for one in framework.body)
+    return tuple(b for b in every if b != witness and witness_for(framework, b) == witness)
+
+
+def daily(body: Body) -> Outcome:
+    """Ask every body whose witness this one is for its checkpoint, and co-sign what holds.
+
+    A body that is away is asked again on the next day: its record is no shorter for it.
+    """
+    outcome = Outcome()
+    signed: dict[str, TreeHead] = {}
+    for other in witnessed_by(body.framework, body.id):
+        kept = body.store.get(KEPT, other)
+        try:
+            judged = _visit(body, other, _head(other, kept))
+        except SekishoError as error:
+            log.warning("%s showed no checkpoint: %s", other, error.code)
+            continue
+        if judged.cosigned is None:
+            outcome.add(_other_history(body, other, kept or {}, judged))
+        elif _head(other, kept) != judged.head:
+            signed[other] = judged.head
+            outcome.put.append((KEPT, other, _payload(judged.head, judged.cosigned)))
+            outcome.send.append(
+                Outgoing(other, "status/cosigned", judged.cosigned, content_type="text/plain")
+            )
+    if signed:
+        outcome.fact(
+            "ledger.cosigned",
+            sizes={other: head.size for other, head in signed.items()},
+            roots={other: head.root.hex() for other, head in signed.items()},
+        )
+    return outcome
+
+
+def _visit(body: Body, other: str, seen: TreeHead | None) -> Judgement:
+    """Ask ``other`` for its checkpoint and hold it against what was seen.
+
+    Raises:
+        SekishoError: it does not answer, or not with a checkpoint that it signed.
+    """
+    peer = body.directory.find(other)
+    since = seen.size if seen else 0
+    answer = body.client.get(peer, f"/exchange/status/checkpoint?since={since}").json()
+    if not isinstance(answer, dict) or not isinstance(answer.get("shown"), str):
+        raise PeerError("ledger.not-shown", f"{other} answered with no checkpoint.")
+    witness = Witness(origin_of(body.id), body.keys.signing)
+    shown = Shown.from_text(answer["shown"])
+    return witness.judge(shown, origin_of(other), peer.key, seen, body.now())
+
+
+def _head(other: str, kept: Json | None) -> TreeHead | None:
+    if kept is None:
+        return None
+    return TreeHead(origin_of(other), kept["size"], bytes.fromhex(kept["root"]))
+
+
+def _payload(head: TreeHead, note: bytes) -> Json:
+    return {"size": head.size, "root": head.root.hex(), "note": note.decode()}
+
+
+def _other_history(body: Body, other: str, seen: Json, judged: Judgement) -> Outcome:
+    """Record that a body showed two histories; both checkpoints are kept, for they prove it."""
+    shown = _payload(judged.head, judged.shown)
+    known = body.store.get(EVIDENCE, other)
+    if known is not None and (known["shown"]["size"], known["shown"]["root"]) == (
+        shown["size"],
+        shown["root"],
+    ):
+        return Outcome()
+    outcome = Outcome()
+    kept = {"finding": judged.finding.value, "seen": seen, "shown": shown}
+    outcome.put.append((EVIDENCE, other, kept | {"on": body.today().isoformat()}))
+    outcome.fact(
+        "ledger.other-history",
+        body=other,
+        finding=judged.finding.value,
+        seen=seen["size"],
+        seen_root=seen["root"],
+        shown=shown["size"],
+        shown_root=shown["root"],
+    )
+    problem = Refusal(
+        f"ledger.{judged.finding.value}",
+        f"The ledger shown to {body.id} does not continue the one that it co-signed.",
+        rule="a ledger is only appended to",
+        next_step="restore the ledger's folder; both checkpoints are kept as evidence",
+    )
+    outcome.send.append(Outgoing(other, "status/notice", canonical_json(problem.as_problem())))
+    return outcome
+
+
+def show(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Show this body's checkpoint, with the proof that it continues that of ``since`` entries."""
+    since = params.get("since", "0")
+    if not since.isdecimal() or len(since) > 18:
+        raise UserError("ledger.since", "A size is a whole number of entries.")
+    return {"shown": body.ledger.show(int(since)).text()}
+
+
+def keep(body: Body, message: Incoming) -> Outcome:
+    """Keep a checkpoint of ours that our witness co-signed, beside the ledger."""
+    if message.sender != witness_for(body.framework, body.id):
+        raise Refusal(
+            "ledger.other-witness",
+            f"{message.sender} is not the witness of this ledger.",
+            rule=f"its witness is {witness_for(body.framework, body.id)}",
+        )
+    key = body.directory.find(message.sender).key
+    body.ledger.keep_cosigned(message.read(), message.sender, key)
+    return Outcome()

@@ -1,0 +1,111 @@
+"""The ledgers of a run, held against each other: what a witness or a permit saw must still be there.
+
+A ledger rewritten with its body's own key verifies by itself; it does not against what others hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sekisho.body.flows.permits import PERMIT
+from sekisho.body.flows.witness import witness_for
+from sekisho.common.errors import SekishoError
+from sekisho.control.ledger import (
+    FolderFiles,
+    Held,
+    Problem,
+    TileLog,
+    TreeHead,
+    origin_of,
+    read_cosigned,
+    verify_ledger,
+)
+from sekisho.control.review import Permit
+from sekisho.exchange import jws
+from sekisho.exchange.directory import Directory
+from sekisho.framework import Framework
+
+COSIGNED = b'"kind":"ledger.cosigned"'
+"""As an entry's canonical bytes spell it."""
+
+
+@dataclass(frozen=True)
+class Cosigned:
+    """How far a witness has co-signed a body's ledger, and when (ISO 8601)."""
+
+    witness: str
+    entries: int
+    at: str
+
+
+@dataclass
+class Ledgers:
+    """What all bodies of a run hold of each other's ledgers, by body.
+
+    Args:
+        visits: the heads that each witness says it co-signed last.
+        held: the heads on which permits rest.
+    """
+
+    framework: Framework
+    directory: Directory
+    visits: dict[str, dict[str, TreeHead]] = field(default_factory=dict)
+    held: dict[str, list[Held]] = field(default_factory=dict)
+
+    def gather(self, homes: Iterable[Path]) -> None:
+        """Take down what the bodies say; whether their own ledgers hold is seen afterwards."""
+        for home in homes:
+            try:
+                for entry in TileLog(home / "ledger").entries():
+                    if COSIGNED in entry:
+                        self._visited(home.name, orjson.loads(entry)["body"])
+            except (SekishoError, ValueError, TypeError, KeyError, AttributeError):
+                pass  # an unreadable ledger is reported when it is verified
+            for file in (home / "documents" / "permits").glob("*"):
+                for held in self._rests_on(file):
+                    self.held.setdefault(held[0], []).append(held[1])
+
+    def problems(self, body: str, ledger: Path) -> list[Problem]:
+        """Return what is wrong with the ledger of ``body``, by itself or for those who saw it."""
+        witness = witness_for(self.framework, body)
+        visits = self.visits.get(body, {})
+        return verify_ledger(
+            ledger,
+            origin_of(body),
+            self.directory.find(body).key,
+            witnesses={witness: self.directory.find(witness).key},
+            held=self.held.get(body, ()),
+            visits={witness: visits[witness]} if witness in visits else {},
+        )
+
+    def cosigned(self, body: str, ledger: Path) -> Cosigned | None:
+        """Return how far its witness has seen a ledger that holds."""
+        witness = witness_for(self.framework, body)
+        key, other = (self.directory.find(one).key for one in (body, witness))
+        found = read_cosigned(FolderFiles(ledger), origin_of(body), key, witness, other)
+        if found is None:
+            return None
+        at = found.witnessed[origin_of(witness)]
+        return Cosigned(witness, found.head.size, at.isoformat())
+
+    def _visited(self, witness: str, said: dict[str, Any]) -> None:
+        for body, size in said["sizes"].items():
+            head = TreeHead(origin_of(body), size, bytes.fromhex(said["roots"][body]))
+            self.visits.setdefault(body, {})[witness] = head
+
+    def _rests_on(self, permit: Path) -> Iterator[tuple[str, Held]]:
+        """Yield the bodies and heads that a permit rests on; one that does not hold says nothing."""
+        try:
+            signed = jws.verify_shared(permit.read_bytes(), self.directory.resolve, PERMIT)
+            heads = Permit.from_payload(signed.payload).ledger_heads
+        except SekishoError:
+            return
+        by = f"the permit for {signed.payload['application']}"
+        for one in heads:
+            head = TreeHead(origin_of(one.body), one.size, bytes.fromhex(one.root))
+            yield one.body, Held(by, head)
