@@ -29,7 +29,7 @@ from sekisho.body.setup import Actor, set_up
 from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.ids import new_id
 from sekisho.common.randomness import system_random
-from sekisho.control.ledger import Entry, Ledger, TreeHead
+from sekisho.control.ledger import Ledger, MemoryPending, origin_of
 from sekisho.exchange import seal
 from sekisho.exchange.client import Answer, Client
 from sekisho.exchange.directory import Directory, Peer
@@ -51,7 +51,7 @@ class MemoryStore:
         self.body, self.spool, self.tasks = body, spool, tasks
         self.records: dict[str, dict[str, bytes]] = {}
         self.streams_of: dict[str, list[Json]] = {}
-        self.entries: list[bytes] = []
+        self.pending = MemoryPending()
         self.received: dict[str, Incoming] = {}
         self.sent: dict[str, tuple[Outgoing, str]] = {}
 
@@ -83,13 +83,13 @@ class MemoryStore:
         self.streams_of.setdefault(stream, []).extend(events)
 
     def stage(self, entry: bytes) -> None:
-        self.entries.append(entry)
+        self.pending.stage(entry)
 
     def staged(self) -> Sequence[tuple[int, bytes]]:
-        return []
+        return self.pending.staged()
 
     def settle(self, size: int) -> None:
-        pass
+        self.pending.settle(size)
 
     def keep_incoming(self, message: Incoming, size: int) -> bool:
         if message.id in self.received:
@@ -136,20 +136,10 @@ class MemoryStore:
         }
 
 
-@dataclass(frozen=True)
-class MemoryLedger:
-    """What was staged is the ledger; it is signed nowhere."""
-
-    store: MemoryStore
-
-    def integrate(self) -> None:
-        pass
-
-    def head(self) -> TreeHead:
-        return TreeHead("memory", len(self.store.entries), b"\0" * 32)
-
-    def entries(self, start: int = 0) -> Iterator[Entry]:
-        return map(Entry.from_bytes, self.store.entries[start:])
+def fast_write(path: Path, data: bytes) -> None:
+    """Write a ledger's file without waiting for a disk: nothing here outlives its process."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(data)
 
 
 @dataclass(frozen=True)
@@ -219,17 +209,25 @@ class MemoryTown:
         for body, file in self.deployment.configs.items():
             config, folders = read_config(file)
             store = MemoryStore(body, folders.spool, self.tasks)
+            keys_of = load_keys(folders.keys)
             made = Body(
                 config=config,
                 folders=folders,
                 framework=self.framework,
                 directory=directory,
-                keys=load_keys(folders.keys),
+                keys=keys_of,
                 store=cast(Any, store),
-                ledger=cast(Ledger, MemoryLedger(store)),
+                ledger=Ledger(
+                    folders.ledger,
+                    origin_of(body),
+                    keys_of.signing,
+                    store,
+                    write=fast_write,
+                ),
                 client=cast(Client, MemoryClient(self, body)),
                 random=system_random,
             )
+            made.ledger.integrate()
             self.services[body] = Service(made)
 
     def plant(self, *faults: str) -> None:

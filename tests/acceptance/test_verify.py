@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("first-study")]
 
 KINDS = {
     "checkpoint": "bodies/*/ledger/checkpoint",
+    "co-signed checkpoint": "bodies/*/ledger/cosigned/*",
     "entries": "bodies/*/ledger/tile/entries/**/*",
     "tile": "bodies/*/ledger/tile/[0-9]/**/*",
     "landing receipt": "bodies/*/documents/receipts/[0-9a-f]*.jws",

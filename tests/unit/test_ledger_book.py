@@ -309,4 +309,4 @@ def test_files_that_a_crash_left_half_written_beside_the_ledger_are_swept(tmp_pa
     (tmp_path / "cosigned/.oversight.77.new").write_bytes(b"half")
     store.stage(entry(5))
     Ledger(tmp_path, ORIGIN, KEY, store).integrate()
-    assert problems(tmp_path) == []
+    assert found_with_witness(tmp_path) == []

@@ -46,6 +46,16 @@ def subtree(start: int, end: int) -> bytes:
     return root_of(HASHES[start:end])
 
 
+def test_what_is_no_hash_proves_nothing() -> None:
+    """Two of the vectors of transparency-dev/merkle that an unguarded verifier accepts."""
+    assert not includes(b"", 0, 1, [], b"")
+    assert not continues(0, 0, EMPTY, b"don't care 2", [])
+    assert not continues(0, 0, b"don't care 2", b"don't care 2", [])
+    assert not continues(0, 3, EMPTY, b"don't care 2", [])
+    assert continues(0, 0, EMPTY, EMPTY, [])
+    assert continues(0, 3, EMPTY, root_of(HASHES[:3]), [])
+
+
 def test_the_empty_tree_has_the_hash_of_nothing() -> None:
     assert root_of([]) == EMPTY
     assert EMPTY.hex() == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

@@ -21,6 +21,7 @@ OWNERS: Final = {
     "project": "environment-officer",
     "extract": "environment-officer",
     "uses": "environment-officer",
+    "ledger": "auditor",
 }
 """Who must act, by the first part of an alarm's code."""
 OPERATOR: Final = "operator"

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Mapping
 
 from sekisho.body.context import Body
+from sekisho.body.flows import alarms
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import PeerError, Refusal, SekishoError, UserError
@@ -39,25 +40,30 @@ def witnessed_by(framework: Framework, witness: str) -> tuple[str, ...]:
 def daily(body: Body) -> Outcome:
     """Ask every body whose witness this one is for its checkpoint, and co-sign what holds.
 
-    A body that is away is asked again on the next day: its record is no shorter for it.
+    A body that shows nothing is asked again on the next day, and an alarm stands until then.
     """
     outcome = Outcome()
     signed: dict[str, TreeHead] = {}
     for other in witnessed_by(body.framework, body.id):
         kept = body.store.get(KEPT, other)
         try:
-            judged = _visit(body, other, _head(other, kept))
+            judged, has = _visit(body, other, _head(other, kept))
         except SekishoError as error:
             log.warning("%s showed no checkpoint: %s", other, error.code)
+            alarms.raise_(outcome, body, _silent(other), "ledger.not-shown", ledger=other)
             continue
+        alarms.clear(outcome, body, _silent(other))
         if judged.cosigned is None:
             outcome.add(_other_history(body, other, kept or {}, judged))
-        elif _head(other, kept) != judged.head:
+            continue
+        alarms.clear(outcome, body, _forked(other))
+        if kept is not None and _head(other, kept) == judged.head:
+            if has < judged.head.size:  # a folder that was restored lacks what it had
+                outcome.send.append(_cosigned(other, kept["note"].encode()))
+        else:
             signed[other] = judged.head
             outcome.put.append((KEPT, other, _payload(judged.head, judged.cosigned)))
-            outcome.send.append(
-                Outgoing(other, "status/cosigned", judged.cosigned, content_type="text/plain")
-            )
+            outcome.send.append(_cosigned(other, judged.cosigned))
     if signed:
         outcome.fact(
             "ledger.cosigned",
@@ -67,8 +73,13 @@ def daily(body: Body) -> Outcome:
     return outcome
 
 
-def _visit(body: Body, other: str, seen: TreeHead | None) -> Judgement:
-    """Ask ``other`` for its checkpoint and hold it against what was seen.
+def _cosigned(other: str, note: bytes) -> Outgoing:
+    return Outgoing(other, "status/cosigned", note, content_type="text/plain")
+
+
+def _visit(body: Body, other: str, seen: TreeHead | None) -> tuple[Judgement, int]:
+    """Ask ``other`` for its checkpoint, hold it against what was seen, and return with it how far
+    the co-signed checkpoint goes that lies there.
 
     Raises:
         SekishoError: it does not answer, or not with a checkpoint that it signed.
@@ -76,11 +87,22 @@ def _visit(body: Body, other: str, seen: TreeHead | None) -> Judgement:
     peer = body.directory.find(other)
     since = seen.size if seen else 0
     answer = body.client.get(peer, f"/exchange/status/checkpoint?since={since}").json()
-    if not isinstance(answer, dict) or not isinstance(answer.get("shown"), str):
+    if not isinstance(answer, dict) or (str, int) != tuple(
+        type(answer.get(name)) for name in ("shown", "cosigned")
+    ):
         raise PeerError("ledger.not-shown", f"{other} answered with no checkpoint.")
     witness = Witness(origin_of(body.id), body.keys.signing)
     shown = Shown.from_text(answer["shown"])
-    return witness.judge(shown, origin_of(other), peer.key, seen, body.now())
+    judged = witness.judge(shown, origin_of(other), peer.key, seen, body.now())
+    return judged, int(answer["cosigned"])
+
+
+def _silent(other: str) -> str:
+    return f"ledger-not-shown/{other}"
+
+
+def _forked(other: str) -> str:
+    return f"ledger-other-history/{other}"
 
 
 def _head(other: str, kept: Json | None) -> TreeHead | None:
@@ -103,6 +125,8 @@ def _other_history(body: Body, other: str, seen: Json, judged: Judgement) -> Out
     ):
         return Outcome()
     outcome = Outcome()
+    code = f"ledger.{judged.finding.value}"
+    alarms.raise_(outcome, body, _forked(other), code, ledger=other)
     kept = {"finding": judged.finding.value, "seen": seen, "shown": shown}
     outcome.put.append((EVIDENCE, other, kept | {"on": body.today().isoformat()}))
     outcome.fact(
@@ -115,7 +139,7 @@ def _other_history(body: Body, other: str, seen: Json, judged: Judgement) -> Out
         shown_root=shown["root"],
     )
     problem = Refusal(
-        f"ledger.{judged.finding.value}",
+        code,
         f"The ledger shown to {body.id} does not continue the one that it co-signed.",
         rule="a ledger is only appended to",
         next_step="restore the ledger's folder; both checkpoints are kept as evidence",
@@ -129,7 +153,11 @@ def show(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Jso
     since = params.get("since", "0")
     if not since.isdecimal() or len(since) > 18:
         raise UserError("ledger.since", "A size is a whole number of entries.")
-    return {"shown": body.ledger.show(int(since)).text()}
+    witness = witness_for(body.framework, body.id)
+    return {
+        "shown": body.ledger.show(int(since)).text(),
+        "cosigned": body.ledger.cosigned_size(witness),
+    }
 
 
 def keep(body: Body, message: Incoming) -> Outcome:

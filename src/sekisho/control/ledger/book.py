@@ -105,11 +105,15 @@ class Ledger:
                 raise TamperError(
                     "ledger.other-history", "What was co-signed is not what this ledger holds."
                 )
-            kept = self.log.files.read(cosigned_path(witness))
-            newer = kept is None or size_of(kept) < head.size
+            newer = self.cosigned_size(witness) < head.size or head.size == 0
             if newer:
                 self.log.write(cosigned_path(witness), note)
             return newer
+
+    def cosigned_size(self, witness: str) -> int:
+        """Return how far what ``witness`` co-signed last goes; 0 before the first time."""
+        kept = self.log.files.read(cosigned_path(witness))
+        return 0 if kept is None else size_of(kept)
 
     def _cosigned(self, note: bytes, witness: str, key: VerifyKey) -> TreeHead:
         name = origin_of(witness)

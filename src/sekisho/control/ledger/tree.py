@@ -105,9 +105,13 @@ def consistency_proof(old: int, new: int, subtree: Subtree) -> list[bytes]:
     return proof[::-1]
 
 
+def _are_hashes(*values: bytes) -> bool:
+    return all(len(value) == len(EMPTY) for value in values)
+
+
 def includes(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: bytes) -> bool:
     """Say whether ``proof`` shows that leaf hash ``leaf`` stands at ``index`` (2.1.3.2)."""
-    if not 0 <= index < size:
+    if not 0 <= index < size or not _are_hashes(leaf, root, *proof):
         return False
     first, last, made = index, size - 1, leaf
     for part in proof:
@@ -125,11 +129,12 @@ def includes(leaf: bytes, index: int, size: int, proof: Sequence[bytes], root: b
 
 def continues(old: int, new: int, old_root: bytes, new_root: bytes, proof: Sequence[bytes]) -> bool:
     """Say whether ``proof`` shows that the new tree only appended to the old one (2.1.4.2)."""
-    if not 0 <= old <= new:
+    if not 0 <= old <= new or not _are_hashes(old_root, new_root, *proof):
         return False
-    if old in (0, new):
-        expected = EMPTY if old == 0 else new_root
-        return not proof and old_root == expected
+    if old == new:
+        return not proof and old_root == new_root and (new > 0 or new_root == EMPTY)
+    if old == 0:  # every tree continues the empty one (C2SP tlog-witness)
+        return not proof and old_root == EMPTY
     parts = list(proof) if old & (old - 1) else [old_root, *proof]
     if not parts:
         return False
