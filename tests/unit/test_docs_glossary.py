@@ -51,7 +51,10 @@ PLUMBING = {
     "cdm": "Column Table",
     "catalogue": "TableColumns Title",
     "conversion": "Facts Place",
-    "ledger": "MemoryPending PendingStore Problem TileLog TreeHead",
+    "ledger": (
+        "Files Finding FolderFiles Held HttpFiles Judgement MemoryPending PendingStore Problem "
+        "Shown TileLog TileReader TreeHead"
+    ),
     "optout": "Entry ListHeader ListRow OptOutRule Sent",
     "review": (
         "BallotRule CallBallot CastVote CheckCompleteness ClockRule CloseBallot DeclareConflict "
