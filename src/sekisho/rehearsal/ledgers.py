@@ -1,4 +1,4 @@
-"""The ledgers of a run, held against each other: what a witness or a permit saw must still be there.
+"""The ledgers of a run held against each other: what a witness or a permit saw must be there still.
 
 A ledger rewritten with its body's own key verifies by itself; it does not against what others hold.
 """
@@ -99,7 +99,7 @@ class Ledgers:
             self.visits.setdefault(body, {})[witness] = head
 
     def _rests_on(self, permit: Path) -> Iterator[tuple[str, Held]]:
-        """Yield the bodies and heads that a permit rests on; one that does not hold says nothing."""
+        """Yield the bodies and heads that a permit rests on; a broken one says nothing."""
         try:
             signed = jws.verify_shared(permit.read_bytes(), self.directory.resolve, PERMIT)
             heads = Permit.from_payload(signed.payload).ledger_heads
