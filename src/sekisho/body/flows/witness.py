@@ -40,7 +40,8 @@ def witnessed_by(framework: Framework, witness: str) -> tuple[str, ...]:
 def daily(body: Body) -> Outcome:
     """Ask every body whose witness this one is for its checkpoint, and co-sign what holds.
 
-    A body that shows nothing is asked again on the next day, and an alarm stands until then.
+    A body that shows nothing, or lacks what was co-signed last, is visited again on the next day,
+    and an alarm stands until then.
     """
     outcome = Outcome()
     signed: dict[str, TreeHead] = {}
@@ -57,8 +58,10 @@ def daily(body: Body) -> Outcome:
             outcome.add(_other_history(body, other, kept or {}, judged))
             continue
         alarms.clear(outcome, body, _forked(other))
+        lacks = kept is not None and has < kept["size"]
+        alarms.settle(outcome, body, _lost(other), "ledger.not-kept", lacks, ledger=other)
         if kept is not None and _head(other, kept) == judged.head:
-            if has < judged.head.size:  # a folder that was restored lacks what it had
+            if lacks:
                 outcome.send.append(_cosigned(other, kept["note"].encode()))
         else:
             signed[other] = judged.head
@@ -99,6 +102,10 @@ def _visit(body: Body, other: str, seen: TreeHead | None) -> tuple[Judgement, in
 
 def _silent(other: str) -> str:
     return f"ledger-not-shown/{other}"
+
+
+def _lost(other: str) -> str:
+    return f"ledger-not-kept/{other}"
 
 
 def _forked(other: str) -> str:
