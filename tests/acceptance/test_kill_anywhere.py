@@ -114,6 +114,7 @@ class Killed(Play):
     def run(self) -> Iterator[str]:
         self.stage = SupervisedStage(self.stage.fleet, self.stage.keys)
         with supervised(self.stage.fleet):
+            (self.folder.parent / "begun").touch()
             yield from super().run()
             (self.folder.parent / PLAN).unlink()
             time.sleep(2 * LONGEST_DELAY)

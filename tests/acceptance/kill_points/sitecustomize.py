@@ -3,7 +3,8 @@
 Python imports this at the start of every process that has this folder on its path. A process that
 serves a body named in the plan counts what it does to files and connections (audit events, PEP
 578); at the planned step, or a moment after it, the body's whole process tree gets SIGKILL. Each
-step of a plan is used once: a body that was started again takes the next one.
+step of a plan is used once: a body that was started again takes the next one. Nothing is counted
+before the file ``begun`` lies beside the plan, so that all bodies come up once.
 """
 
 import json
@@ -33,6 +34,7 @@ def arm() -> None:
     if done >= len(steps):
         return
     step, delay = steps[done]
+    begun = plan.with_name("begun")
     seen = 0
 
     def kill() -> None:
@@ -47,6 +49,8 @@ def arm() -> None:
         nonlocal seen
         writes = event == "open" and isinstance(given[2], int) and given[2] & WRITING
         if not writes and event not in EVENTS:
+            return
+        if not begun.exists():
             return
         seen += 1
         if seen != step:
