@@ -108,7 +108,8 @@ class MemoryStore:
 
     def keep_outgoing(self, message_id: str, message: Outgoing) -> None:
         if message_id not in self.sent:
-            self.sent[message_id] = (message, "waiting")
+            kept = message.file and replace(message, file=self.file("out", message_id))
+            self.sent[message_id] = (kept or message, "waiting")
             self.tasks.append((self.body, "deliver", message_id))
 
     def outgoing(self, message_id: str) -> tuple[Outgoing, str]:
@@ -122,6 +123,9 @@ class MemoryStore:
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_bytes(body)
         return file
+
+    def take_spool(self, direction: str, message_id: str, file: Path) -> Path:
+        return self.write_spool(direction, message_id, file.read_bytes())
 
     def file(self, direction: str, message_id: str) -> Path:
         return self.spool / direction / message_id
@@ -168,6 +172,7 @@ class MemoryClient:
             return Answer(200, "application/json", canonical_json(said))
         named = message_id or new_id(system_random)
         kept = digest(f"{self.sender}/{named}".encode())[:32]
+        body = body.read_bytes() if isinstance(body, Path) else body
         file = service.body.store.write_spool("in", new_id(system_random), body)
         message = Incoming(kept, self.sender, endpoint.path, dict(meta or {}), content_type, file)
         service.body.store.keep_incoming(message, len(body))

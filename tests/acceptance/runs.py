@@ -19,7 +19,7 @@ from sekisho.exchange.directory import Directory
 from sekisho.framework import framework_files
 from sekisho.pseudonym.group import multiply
 from sekisho.pseudonym.identifiers import PersonKey, element_of
-from sekisho.pseudonym.keys import ConverterSecret
+from sekisho.pseudonym.keys import ConverterKeys
 from sekisho.rehearsal import run as rehearsal
 from sekisho.rehearsal.play import Play
 from sekisho.rehearsal.scenario import OptOut, Scenario, Submission, read_scenario
@@ -70,9 +70,9 @@ class Run:
             element = multiply(secret.factor(domain, 0), element)
         return bytes(element)
 
-    def _converters(self) -> Iterator[ConverterSecret]:
+    def _converters(self) -> Iterator[ConverterKeys]:
         for file in sorted((self.folder / "bodies").glob("*/keys/converter")):
-            yield ConverterSecret.from_bytes(read_secret(file))
+            yield ConverterKeys.from_bytes(read_secret(file))
 
     def receipts(self) -> Iterator[Json]:
         """Yield the payloads of all landing receipts, their signatures verified."""

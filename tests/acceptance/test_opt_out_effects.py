@@ -22,7 +22,7 @@ from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
 from sekisho.pseudonym.group import multiply
 from sekisho.pseudonym.identifiers import element_of
-from sekisho.pseudonym.keys import ConverterSecret
+from sekisho.pseudonym.keys import ConverterKeys
 from sekisho.rehearsal.play import Play
 from sekisho.rehearsal.scenario import OptOut, Person, Scenario, read_scenario
 from sekisho.rehearsal.verification import verify
@@ -127,7 +127,7 @@ def wrapped_at(run: Run, body: str, number: int) -> str:
     """Return a person's pseudonym as the body keeps it; only a test has all the keys for this."""
     element = element_of(run.scenario.key_of(Person(number=number)))
     for file in sorted((run.folder / "bodies").glob("*/keys/converter")):
-        secret = ConverterSecret.from_bytes(read_secret(file))
+        secret = ConverterKeys.from_bytes(read_secret(file))
         element = multiply(secret.factor(body_domain(body), 0), element)
     return load_keys(run.folder / "bodies" / body / "keys").wrap(element)
 

@@ -364,7 +364,16 @@ def test_an_outgoing_message_is_kept_once(store: Store) -> None:
     store.write_spool("out", B, out.body)
     store.keep_outgoing(B, out)
     store.keep_outgoing(B, Outgoing("another", "z/z", b"other"))
-    assert store.outgoing(B) == (out, "waiting")
+    kept, state = store.outgoing(B)
+    assert (kept.to, kept.path, kept.meta, kept.content_type) == (
+        "other",
+        "x/y",
+        {"n": 1},
+        "text/plain",
+    )
+    assert kept.file is not None
+    assert kept.file.read_bytes() == b"body"
+    assert state == "waiting"
     assert store.queue()["waiting"] == 1
 
 

@@ -52,7 +52,7 @@ class Desk:
 
     def batch(self, count: int = PEOPLE) -> tuple[tuple[Tag, bytes], ...]:
         persons = [(new_tag(system_random), random_element(system_random)) for _ in range(count)]
-        return encrypt_persons(persons, self.body.keys.global_key, system_random)
+        return encrypt_persons(persons, self.body.global_key, system_random)
 
     def message(
         self, reason: Reason, signer: str, persons: tuple[tuple[Tag, bytes], ...], **other: Any
@@ -65,7 +65,7 @@ class Desk:
             payload={},
             recipient=other.get("recipient")
             or self.body.directory.find(reason.receiver).seal_recipient,
-            global_key=self.body.keys.global_key,
+            global_key=self.body.global_key,
         )
         return batch_parcel([(made.token, other.get("batch") or made.batch)])
 
@@ -220,7 +220,7 @@ def test_what_is_no_ciphertext_of_a_person_is_refused(
     (tag, cipher), *others = desk.batch()
     broken = bytearray(cipher)
     broken[half] = bad
-    batch = pack(Batch(((tag, bytes(broken)), *others), desk.body.keys.global_key))
+    batch = pack(Batch(((tag, bytes(broken)), *others), desk.body.global_key))
     data = desk.message(submission(desk), "clinic", desk.batch(), batch=batch)
     assert desk.refused(data, "clinic") == code
 
@@ -256,7 +256,7 @@ def test_a_batch_under_another_key_than_the_global_one_is_refused(desk: Desk) ->
 
 
 def test_a_batch_that_was_cut_is_refused(desk: Desk) -> None:
-    cut = pack(Batch(desk.batch(), desk.body.keys.global_key))[:-1]
+    cut = pack(Batch(desk.batch(), desk.body.global_key))[:-1]
     data = desk.message(submission(desk), "clinic", desk.batch(), batch=cut)
     assert desk.refused(data, "clinic") == "batch.count"
 

@@ -18,11 +18,22 @@ from sekisho.exchange.client import Client
 from sekisho.exchange.directory import Directory
 from sekisho.framework import Framework, rooms
 from sekisho.framework.model import Role
+from sekisho.pseudonym.group import Element
+
+EPOCH = "epoch"
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One epoch: its number, and the public key that both converters made for it."""
+
+    number: int
+    global_key: Element
 
 
 @dataclass(frozen=True)
 class Body:
-    """Everything a flow may use. ``epoch`` is that of the pseudonyms now in force."""
+    """Everything a flow may use. ``turning`` is the epoch that a flow is just about to begin."""
 
     config: BodyConfig
     folders: Folders
@@ -33,7 +44,26 @@ class Body:
     ledger: Ledger
     client: Client
     random: RandomBytes
-    epoch: int = 0
+    turning: Epoch | None = None
+
+    @property
+    def in_force(self) -> Epoch:
+        """The epoch of this body's pseudonyms; kept in the database, so that it turns with them."""
+        if self.turning is not None:
+            return self.turning
+        kept = self.store.get(EPOCH, "now")
+        if kept is None:
+            return Epoch(0, self.keys.first_global_key)
+        return Epoch(int(kept["epoch"]), Element(bytes.fromhex(kept["global"])))
+
+    @property
+    def epoch(self) -> int:
+        return self.in_force.number
+
+    @property
+    def global_key(self) -> Element:
+        """The public key Y of the epoch in force, under which pseudonyms start on their way."""
+        return self.in_force.global_key
 
     @property
     def id(self) -> str:

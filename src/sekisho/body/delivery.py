@@ -35,7 +35,7 @@ def post(body: Body, message_id: str, message: Outgoing) -> None:
         held = {
             "to": message.to,
             "path": message.path,
-            "body": message.body.hex(),
+            "body": (message.file.read_bytes() if message.file else message.body).hex(),
             "meta": message.meta,
             "type": message.content_type,
             "until": until.isoformat(),
@@ -66,7 +66,7 @@ def _send(body: Body, message_id: str, message: Outgoing) -> None:
     body.client.post(
         body.directory.find(message.to),
         f"/exchange/{message.path}",
-        message.body,
+        message.file or message.body,
         content_type=message.content_type,
         meta=message.meta,
         message_id=message_id,

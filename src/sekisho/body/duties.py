@@ -39,6 +39,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("collection", "submission:daily"),
     Duty("analysis", "project:daily"),
     Duty("oversight", "uses:daily"),
+    Duty("conversion", "epochs:daily"),
     Duty(EVERY_ROOM, "transfer:daily"),
     Duty("converter", "witness:daily"),
     Duty("oversight", "witness:daily"),

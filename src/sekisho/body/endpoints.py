@@ -58,6 +58,13 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("collection", "receipts", "provider", "submission:receipts", query=True),
     # Identity
     _door("conversion", "batch", "provider body converter", "conversion:convert"),
+    _door("conversion", "epoch", "provider body", "epochs:now", query=True),
+    _door("conversion", "rotate", "converter", "epochs:rotate"),
+    _door("conversion", "epoch-prepare", "converter", "epochs:prepare"),
+    _door("conversion", "epoch-agree", "converter", "epochs:agree"),
+    _door("conversion", "epoch-turned", "body", "epochs:turned"),
+    _door("conversion", "epoch-over", "converter", "epochs:over"),
+    _door("conversion", "ratio", "body", "epochs:give_ratio", query=True),
     _door("conversion", "key-share", "body", "keyshares:give_share", query=True),
     _door("history", "identities", "body", "identity:encrypt"),
     # Opt-out
@@ -111,6 +118,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     # Every body
     _door(EVERYWHERE, "notice", "body", "status:notice"),
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),
+    _door(EVERYWHERE, "epoch", "converter", "epochs:turn"),
     _door(EVERYWHERE, "permit-revoked", "body", "revocation:take"),
     _door(EVERYWHERE, "head", "body", "status:head", query=True),
     _door(EVERYWHERE, "checkpoint", ANYONE, "witness:show", query=True),

@@ -11,25 +11,38 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from sekisho.common.errors import Refusal
 from sekisho.common.ids import Domain
 from sekisho.common.randomness import RandomBytes
 from sekisho.common.secretfile import read_secret, write_secret
 from sekisho.exchange.keys import SealKey, SigningKey
 from sekisho.pseudonym.group import Element, Scalar
-from sekisho.pseudonym.keys import ConverterSecret, domain_key
+from sekisho.pseudonym.keys import ConverterKeys, domain_key
 from sekisho.pseudonym.wrap import new_wrapping_key, unwrap, wrap
 
 
 @dataclass(frozen=True)
 class Keyring:
-    """The keys of one body. ``global_key`` is the public key Y under which identities start."""
+    """The keys of one body. ``first_global_key`` is the public key Y of epoch 0."""
 
     folder: Path
     signing: SigningKey
     seal: SealKey
     wrapping: bytes
-    global_key: Element
-    converter: ConverterSecret | None = None
+    first_global_key: Element
+
+    def converter(self) -> ConverterKeys:
+        """Return this converter's secrets; a body that is no converter has none."""
+        file = self.folder / CONVERTER
+        if not file.exists():
+            raise Refusal("keys.no-converter", "This body is no converter.")
+        return ConverterKeys.from_bytes(read_secret(file))
+
+    def begin_epoch(self, epoch: int, random: RandomBytes) -> ConverterKeys:
+        """Return this converter's secrets with one for ``epoch``; drawn once, kept before use."""
+        keys = self.converter().with_epoch(epoch, random)
+        write_secret(self.folder / CONVERTER, keys.to_bytes())
+        return keys
 
     def domain_secret(
         self, domain: Domain, epoch: int, fetch: Callable[[], tuple[Scalar, ...]]
@@ -69,14 +82,10 @@ def make_keys(folder: Path, draw: Callable[[str], RandomBytes]) -> None:
 
 def load_keys(folder: Path) -> Keyring:
     """Read a body's keys; files that others can read are refused."""
-    converter = folder / CONVERTER
     return Keyring(
         folder=folder,
         signing=SigningKey.read(folder / SIGNING),
         seal=SealKey.read(folder / SEAL),
         wrapping=read_secret(folder / WRAPPING),
-        global_key=Element(read_secret(folder / GLOBAL)),
-        converter=ConverterSecret.from_bytes(read_secret(converter))
-        if converter.exists()
-        else None,
+        first_global_key=Element(read_secret(folder / GLOBAL)),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,8 @@ class Outgoing:
     body: bytes
     meta: Json = field(default_factory=dict)
     content_type: str = "application/json"
+    file: Path | None = None
+    """A body too large for memory: a file that the store takes a link of, in place of ``body``."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +132,14 @@ class Store(Protocol):
 
     def write_spool(self, direction: str, message_id: str, body: bytes) -> Path:
         """Put a message's body where the message will look for it, before it is kept."""
+        ...
+
+    def receive_spool(self, message_id: str, pieces: Iterable[bytes]) -> Path:
+        """Put what is received, piece by piece, into the spool before its message is kept."""
+        ...
+
+    def take_spool(self, direction: str, message_id: str, file: Path) -> Path:
+        """Like `write_spool`, of a body that lies in a file of the same disk already."""
         ...
 
     def file(self, direction: str, message_id: str) -> Path: ...

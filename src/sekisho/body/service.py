@@ -17,6 +17,7 @@ import orjson
 from sekisho.body.context import Body
 from sekisho.body.delivery import post
 from sekisho.body.endpoints import Endpoint, mounted
+from sekisho.body.flows.epochs import TURN, half_turned
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import remove_unfinished
 from sekisho.common.canonical import canonical_json, file_digest
@@ -80,6 +81,8 @@ class Service:
             # The crash came after the outcome was committed and before the task was closed.
             self.body.ledger.integrate()
             return message.state
+        if message.path != TURN and half_turned(self.body):
+            return "unreachable"  # a turn to a new epoch broke off: it goes first
         try:
             endpoint = self.endpoint(message.path)
             outcome = flow(endpoint)(self.body, message)
@@ -108,7 +111,11 @@ class Service:
         own = self.body.keys.wrapping
         ids = [derived(own, message.id, n) for n in range(len(outcome.send))]
         for out_id, out in zip(ids, outcome.send, strict=True):
-            store.write_spool("in" if out.to == self.body.id else "out", out_id, out.body)
+            way = "in" if out.to == self.body.id else "out"
+            if out.file is None:
+                store.write_spool(way, out_id, out.body)
+            else:
+                store.take_spool(way, out_id, out.file)
         with store.transaction():
             for kind, key, data in outcome.put:
                 store.put(kind, key, data)
@@ -160,7 +167,7 @@ class Service:
         if out.to == self.body.id:
             file = store.file("in", out_id)
             own = Incoming(out_id, self.body.id, out.path, out.meta, out.content_type, file)
-            store.keep_incoming(own, len(out.body))
+            store.keep_incoming(own, file.stat().st_size)
         else:
             store.keep_outgoing(out_id, out)
 

@@ -15,19 +15,20 @@ import msgspec
 import tomli_w
 
 from sekisho.body.config import BodyConfig, RehearsalOptions
+from sekisho.body.documents import Documents
 from sekisho.body.keyring import CONVERTER, GLOBAL, make_keys
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.randomness import RandomBytes, seeded, system_random
 from sekisho.common.secretfile import write_secret
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory, Kind, Peer
+from sekisho.exchange.globalkey import KIND as GLOBAL_KEY_RECORD
 from sekisho.exchange.keys import SealKey, SigningKey
 from sekisho.framework import Framework
 from sekisho.framework.model import Role
 from sekisho.pseudonym.keys import ConverterSecret
 
 CONVERTERS: tuple[Role, ...] = ("converter", "oversight")
-GLOBAL_KEY = "sekisho-global-key"
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,11 @@ def _ceremony(framework: Framework, folder: Path, draw: Callable[..., RandomByte
     for role in CONVERTERS:
         body = framework.with_role(role)[0]
         key = SigningKey.generate(draw("signing", body))
-        signatures.append(jws.sign_shared(payload, key, body, GLOBAL_KEY))
-    write_atomically(folder / "global-key.json", jws.assemble(payload, signatures).encode())
+        signatures.append(jws.sign_shared(payload, key, body, GLOBAL_KEY_RECORD))
+    record = jws.assemble(payload, signatures)
+    write_atomically(folder / "global-key.json", record.encode())
+    for one in framework.body:
+        Documents(folder / "bodies" / one.id / "documents").write("global-keys/0.json", record)
     return bytes(previous)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 _UNFINISHED = re.compile(r"\..+\.[0-9]+\.new")
@@ -11,10 +12,16 @@ _UNFINISHED = re.compile(r"\..+\.[0-9]+\.new")
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Replace ``path`` by ``data``; file and folder are synced before this returns."""
+    write_pieces(path, (data,))
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Like `write_atomically`, of data that come piece by piece."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.new")
     with temporary.open("wb") as file:
-        file.write(data)
+        for piece in pieces:
+            file.write(piece)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

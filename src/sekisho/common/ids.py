@@ -46,6 +46,12 @@ def pseudonym_space(domain: Domain) -> str:
     return domain.rpartition(":")[0] if domain.startswith("project:") else domain
 
 
+def rotates(domain: Domain) -> bool:
+    """Return whether the pseudonyms of ``domain`` turn when an epoch begins: a holder's and a
+    registry's do; those of a project, and the index of its uses, end with the project."""
+    return domain.startswith(("body:", "registry:"))
+
+
 def new_tag(random: RandomBytes) -> Tag:
     """Return a fresh random tag."""
     return Tag(random(16).hex())

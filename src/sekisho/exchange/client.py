@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 import orjson
 import requests
@@ -81,7 +83,7 @@ class Client:
         self,
         peer: Peer,
         path: str,
-        body: bytes = b"",
+        body: bytes | Path = b"",
         *,
         content_type: str = "application/octet-stream",
         meta: Mapping[str, Any] | None = None,
@@ -90,7 +92,7 @@ class Client:
         """Send a message.
 
         A caller that may have to send again passes its own ``message_id``, so that the peer knows
-        the message; the nonce is new each time.
+        the message; the nonce is new each time. A body in a file is sent in pieces.
 
         Raises:
             PeerError: no connection, no answer in time, or the peer's own fault.
@@ -111,14 +113,33 @@ class Client:
         method: str,
         peer: Peer,
         path: str,
-        body: bytes,
+        body: bytes | Path,
         content_type: str,
         meta: Mapping[str, Any] | None,
         message_id: str | None,
     ) -> Answer:
         if peer.url is None:
             raise UserError("peer.no-address", f"{peer.id} has no address to send to.")
-        request = requests.Request(method, peer.url + path, data=body or None)
+        with ExitStack() as opened:
+            data: bytes | BinaryIO = b""
+            if isinstance(body, bytes):
+                data = body
+            elif body.stat().st_size:  # of an empty file the length would not be sent
+                data = opened.enter_context(body.open("rb"))
+            return self._sent(method, peer, path, body, data, content_type, meta, message_id)
+
+    def _sent(
+        self,
+        method: str,
+        peer: Peer,
+        path: str,
+        body: bytes | Path,
+        data: bytes | BinaryIO,
+        content_type: str,
+        meta: Mapping[str, Any] | None,
+        message_id: str | None,
+    ) -> Answer:
+        request = requests.Request(method, f"{peer.url}{path}", data=data or None)
         prepared = self._session.prepare_request(request)
         # The prepared URL is the spelling that goes on the wire, so it is the one to sign.
         signed = sign_request(

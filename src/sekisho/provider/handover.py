@@ -22,6 +22,7 @@ from sekisho.common.randomness import RandomBytes
 from sekisho.exchange import parcel
 from sekisho.exchange.client import Client
 from sekisho.exchange.directory import Directory
+from sekisho.exchange.globalkey import read_global_key
 from sekisho.exchange.keys import SigningKey
 from sekisho.exchange.transfer import Reason, Transfer, batch_parcel, encrypt_persons, make_transfer
 from sekisho.framework import SubmissionRoute
@@ -47,6 +48,23 @@ class Sender:
     random: RandomBytes
     today: date
     epoch: int = 0
+
+
+@dataclass(frozen=True)
+class Agreed:
+    """What the converters agreed on: in which epoch to sign, under which key to encrypt."""
+
+    epoch: int
+    global_key: Element
+
+
+def agreed(client: Client, directory: Directory, converter: str) -> Agreed:
+    """Ask the first converter; the key counts only with both converters' signatures."""
+    answer = client.get(directory.find(converter), "/exchange/conversion/epoch").json()
+    record = read_global_key(answer["record"], directory)
+    if record.epoch != answer["epoch"]:
+        raise PeerError("peer.unreadable", "The converter named another epoch than its key's.")
+    return Agreed(record.epoch, record.key)
 
 
 @dataclass(frozen=True)

@@ -45,7 +45,7 @@ from sekisho.pseudonym.identifiers import (
     public_payer,
     us_ssn,
 )
-from sekisho.pseudonym.keys import ConverterSecret, domain_key
+from sekisho.pseudonym.keys import ConverterKeys, ConverterSecret, domain_key
 from sekisho.pseudonym.numbers import check_digit, fold, has_valid_check_digit, is_my_number
 from sekisho.pseudonym.wrap import new_wrapping_key, unwrap, wrap
 
@@ -55,6 +55,7 @@ __all__ = [
     "NORMAL_FORM",
     "US_SSN",
     "Batch",
+    "ConverterKeys",
     "ConverterSecret",
     "Element",
     "PersonKey",

@@ -21,6 +21,9 @@ _HEADER: Final = struct.Struct(">8sI32s")
 _ITEM: Final = struct.Struct(f">16s{CIPHERTEXT_SIZE}s")
 _TAG: Final = re.compile(r"[0-9a-f]{32}")
 _LIMIT: Final = 2**32
+HEADER_SIZE: Final = _HEADER.size
+ITEM_SIZE: Final = _ITEM.size
+TAG_SIZE: Final = 16
 
 
 @dataclass(frozen=True)
@@ -53,9 +56,32 @@ def pack(batch: Batch) -> bytes:
     if len(batch) >= _LIMIT:
         raise Refusal("batch.too-large", f"A batch has fewer than {_LIMIT} items.")
     join = _ITEM.pack
-    return _HEADER.pack(_MAGIC, len(batch), batch.public) + b"".join(
+    return header(len(batch), batch.public) + b"".join(
         join(bytes.fromhex(tag), ciphertext) for tag, ciphertext in batch.items
     )
+
+
+def header(count: int, public: Element) -> bytes:
+    """Return the bytes before the first item."""
+    return _HEADER.pack(_MAGIC, count, public)
+
+
+def read_header(raw: bytes, size: int) -> tuple[int, Element]:
+    """Return number of items and key, of a batch of ``size`` bytes that begins with ``raw``.
+
+    Raises:
+        Refusal: ``batch.malformed`` or ``batch.count``, as `unpack`.
+    """
+    if len(raw) < HEADER_SIZE or not raw.startswith(_MAGIC):
+        raise Refusal("batch.malformed", "These bytes are no batch of ciphertexts.")
+    _, count, public = _HEADER.unpack_from(raw)
+    if size != HEADER_SIZE + count * ITEM_SIZE:
+        raise Refusal(
+            "batch.count",
+            f"The batch states {count} items; its length is that of another number.",
+            next_step="send it again: it was cut or added to on its way",
+        )
+    return count, decode_element(public)
 
 
 def unpack(data: bytes) -> Batch:
@@ -65,15 +91,7 @@ def unpack(data: bytes) -> Batch:
         Refusal: ``batch.malformed`` (not a batch), ``batch.count`` (its length is not that of
             the number of items it states), and those of `Batch`.
     """
-    if len(data) < _HEADER.size or not data.startswith(_MAGIC):
-        raise Refusal("batch.malformed", "These bytes are no batch of ciphertexts.")
-    _, count, public = _HEADER.unpack_from(data)
-    if len(data) != _HEADER.size + count * _ITEM.size:
-        raise Refusal(
-            "batch.count",
-            f"The batch states {count} items; its length is that of another number.",
-            next_step="send it again: it was cut or added to on its way",
-        )
+    _, public = read_header(data, len(data))
     body = memoryview(data)[_HEADER.size :]
     items = tuple((Tag(tag.hex()), bytes(both)) for tag, both in _ITEM.iter_unpack(body))
-    return Batch(items, Element(public))
+    return Batch(items, public)

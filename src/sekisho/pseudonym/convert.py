@@ -15,9 +15,9 @@ from dataclasses import dataclass
 import rbcl
 
 from sekisho.common.errors import Refusal
-from sekisho.common.ids import Domain, Tag
+from sekisho.common.ids import Domain, Tag, rotates
 from sekisho.common.randomness import RandomBytes, shuffle
-from sekisho.pseudonym.batch import Batch, pack, unpack
+from sekisho.pseudonym.batch import ITEM_SIZE, TAG_SIZE, Batch, pack, unpack
 from sekisho.pseudonym.elgamal import CIPHERTEXT_SIZE, decrypt_many
 from sekisho.pseudonym.group import (
     SIZE,
@@ -30,7 +30,7 @@ from sekisho.pseudonym.group import (
     scalar_inverse,
     scalar_product,
 )
-from sekisho.pseudonym.keys import ConverterSecret
+from sekisho.pseudonym.keys import Factors
 
 __all__ = [
     "Batch",
@@ -57,18 +57,37 @@ class Step:
 
 
 def step_of(
-    secret: ConverterSecret, public: Element, from_domain: Domain, to_domain: Domain, epoch: int
+    secret: Factors,
+    public: Element,
+    from_domain: Domain,
+    to_domain: Domain,
+    epoch: int,
+    project_epoch: int | None = None,
 ) -> Step:
-    """Return the step that ``secret`` takes from ciphertexts under ``public``."""
+    """Return the step that ``secret`` takes from ciphertexts under ``public``.
+
+    Args:
+        epoch: the epoch of the keys, and of pseudonyms that turn with it.
+        project_epoch: that of the pseudonyms of a project at either end (``epoch`` where None).
+    """
+    own = epoch if project_epoch is None else project_epoch
     rekey = secret.rekey(to_domain, epoch)
     reshuffle = scalar_product(
-        secret.factor(to_domain, epoch), scalar_inverse(secret.factor(from_domain, epoch))
+        secret.factor(to_domain, factor_epoch(to_domain, epoch, own)),
+        scalar_inverse(secret.factor(from_domain, factor_epoch(from_domain, epoch, own))),
     )
     return Step(
         first=scalar_product(reshuffle, scalar_inverse(rekey)),
         second=reshuffle,
         public=multiply(rekey, decode_element(public)),
     )
+
+
+def factor_epoch(domain: Domain, epoch: int, project_epoch: int) -> int:
+    """Return the epoch of the pseudonyms in ``domain``; an index of uses stays in the first."""
+    if rotates(domain):
+        return epoch
+    return project_epoch if domain.startswith("project:") else 0
 
 
 def convert_ciphertexts(
@@ -99,16 +118,27 @@ def convert_ciphertexts(
     return converted
 
 
+def convert_items(items: bytes, step: Step, random: RandomBytes) -> bytes:
+    """Return whole items (tag and ciphertext, as in a batch) converted, in order."""
+    starts = range(0, len(items), ITEM_SIZE)
+    converted = convert_ciphertexts(
+        [items[at + TAG_SIZE : at + ITEM_SIZE] for at in starts], step, random
+    )
+    tags = [items[at : at + TAG_SIZE] for at in starts]
+    return b"".join(part for pair in zip(tags, converted, strict=True) for part in pair)
+
+
 def convert_batch(
-    secret: ConverterSecret,
+    secret: Factors,
     batch: Batch,
     from_domain: Domain,
     to_domain: Domain,
     epoch: int,
     random: RandomBytes,
+    project_epoch: int | None = None,
 ) -> Batch:
     """Return ``batch`` taken from ``from_domain`` to ``to_domain`` by one converter, permuted."""
-    step = step_of(secret, batch.public, from_domain, to_domain, epoch)
+    step = step_of(secret, batch.public, from_domain, to_domain, epoch, project_epoch)
     converted = convert_ciphertexts((ciphertext for _, ciphertext in batch.items), step, random)
     items = [(tag, new) for (tag, _), new in zip(batch.items, converted, strict=True)]
     shuffle(random, items)

@@ -16,7 +16,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import IDENTITY, Domain, pseudonym_space
@@ -32,6 +32,7 @@ from sekisho.pseudonym.group import (
     multiply_base,
     random_scalar,
     reduce_to_scalar,
+    scalar_inverse,
     scalar_product,
 )
 
@@ -107,6 +108,75 @@ class ConverterSecret:
             if scalar is not None:
                 return scalar
         raise AssertionError("HMAC-SHA512 gave zero 256 times")  # pragma: no cover - impossible
+
+
+class Factors(Protocol):
+    """What one step of a conversion needs of a converter: a secret, or those of all epochs."""
+
+    def factor(self, domain: Domain, epoch: int) -> Scalar: ...
+
+    def rekey(self, domain: Domain, epoch: int) -> Scalar: ...
+
+
+@dataclass(frozen=True, repr=False)
+class ConverterKeys:
+    """A converter's secrets, one for each epoch from 0 on. Each rotation draws a new one.
+
+    Former ones stay as long as projects that were opened in their epoch do.
+    """
+
+    secrets: tuple[ConverterSecret, ...]
+
+    def __post_init__(self) -> None:
+        if not self.secrets:
+            raise Refusal("keys.malformed", "A converter has a secret at least for epoch 0.")
+
+    def of(self, epoch: int) -> ConverterSecret:
+        """Return the secret of an epoch."""
+        if not 0 <= epoch < len(self.secrets):
+            raise Refusal("keys.no-epoch", f"This converter has no secret of epoch {epoch}.")
+        return self.secrets[epoch]
+
+    def factor(self, domain: Domain, epoch: int) -> Scalar:
+        """Return f_i(domain) in an epoch."""
+        return self.of(epoch).factor(domain, epoch)
+
+    def rekey(self, domain: Domain, epoch: int) -> Scalar:
+        """Return k_i(domain) in an epoch."""
+        return self.of(epoch).rekey(domain, epoch)
+
+    def key_share(self, domain: Domain, epoch: int) -> Scalar:
+        """Return y_i*k_i(domain) in an epoch, to be sealed to the domain's owner."""
+        return self.of(epoch).key_share(domain, epoch)
+
+    def ratio(self, domain: Domain, old: int, new: int) -> Scalar:
+        """Return f_i(domain) of the new epoch over that of the old one, for the domain's owner.
+
+        With the ratios of both converters the owner turns its own pseudonyms; one alone is a
+        uniform scalar to whoever does not know the converter's secrets.
+        """
+        return scalar_product(self.factor(domain, new), scalar_inverse(self.factor(domain, old)))
+
+    def with_epoch(self, epoch: int, random: RandomBytes) -> ConverterKeys:
+        """Return the secrets with one for ``epoch``; what is there already stays as it is."""
+        if epoch < len(self.secrets):
+            return self
+        if epoch > len(self.secrets):
+            raise Refusal("keys.no-epoch", "An epoch's secret is drawn after those before it.")
+        return ConverterKeys((*self.secrets, ConverterSecret.generate(random)))
+
+    def to_bytes(self) -> bytes:
+        """Return the secrets as they are kept in a key file."""
+        return _MAGIC + b"".join(secret.share + secret.key for secret in self.secrets)
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> ConverterKeys:
+        """Read what `to_bytes` wrote; refuse anything else."""
+        body, size = data.removeprefix(_MAGIC), SIZE + _KEY_SIZE
+        if len(body) == len(data) or not body or len(body) % size:
+            raise Refusal("keys.malformed", "These bytes are no converter's secrets.")
+        pieces = [body[start : start + size] for start in range(0, len(body), size)]
+        return cls(tuple(ConverterSecret(Scalar(one[:SIZE]), one[SIZE:]) for one in pieces))
 
 
 def domain_key(shares: Iterable[Scalar]) -> Scalar:

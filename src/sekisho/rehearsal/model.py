@@ -227,6 +227,12 @@ class Override(Strict, frozen=True):
         return made
 
 
+class Rotation(Strict, frozen=True):
+    """A new epoch of pseudonyms begins on this day, before anything else of the day but files."""
+
+    day: Day
+
+
 class ScenarioFile(Strict, frozen=True):
     """The TOML, key by key (design section 6)."""
 
@@ -240,6 +246,7 @@ class ScenarioFile(Strict, frozen=True):
     application: tuple[Application, ...] = ()
     job: tuple[JobFile, ...] = ()
     view: tuple[View, ...] = ()
+    rotation: tuple[Rotation, ...] = ()
     collection: Collection = Collection()
     override: Override = Override()
 
@@ -259,6 +266,7 @@ class Scenario(Strict, frozen=True):
     collection: Collection
     override: Override
     view: tuple[View, ...] = ()
+    rotation: tuple[Rotation, ...] = ()
 
     def with_framework(self, framework: str) -> Scenario:
         """Return the same scenario under another framework."""

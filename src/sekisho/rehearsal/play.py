@@ -37,8 +37,7 @@ from sekisho.framework import (
 from sekisho.person import View as PersonView
 from sekisho.person import ask, collect
 from sekisho.provider import Prepared, Withheld, prepare, repeatable
-from sekisho.provider.handover import Handed, Sender, hand_over
-from sekisho.pseudonym.group import Element
+from sekisho.provider.handover import Handed, Sender, agreed, hand_over
 from sekisho.rehearsal import cast
 from sekisho.rehearsal.scenario import Application, Job, OptOut, Scenario, Submission, View
 from sekisho.rehearsal.stage import Stage
@@ -82,6 +81,7 @@ class Play:
             found |= {asked.day, asked.day + VOTE_DAYS}
         found |= {job.day for job in self.scenario.job}
         found |= {view.day for view in self.scenario.view}
+        found |= {one.day for one in self.scenario.rotation}
         return sorted(found)
 
     def run(self) -> Iterator[str]:
@@ -93,6 +93,9 @@ class Play:
                 yield f"day {day}: submission of {sent.provider} ({sent.format})"
                 self.submit(sent)
             self.stage.settle()
+            for _ in [one for one in self.scenario.rotation if one.day == day]:
+                yield f"day {day}: new epoch"
+                self.rotate()
             for choice in [one for one in self.scenario.opt_out if one.day == day]:
                 self.choose(choice)
             self.stage.settle()
@@ -181,15 +184,18 @@ class Play:
         if not (keys / "records").exists():
             draw = seeded(self.scenario.seed, "provider-records", code)
             write_secret(keys / "records", draw(32))
-        home = self.folder / "bodies" / self.framework.with_role("converter")[0]
+        converter = self.framework.with_role("converter")[0]
+        client, directory = self.stage.client(code), self.stage.deployment.directory
+        found = agreed(client, directory, converter)
         return Sender(
             code=code,
             key=SigningKey.read(keys / "signing"),
             provider_key=read_secret(keys / "records"),
-            client=self.stage.client(code),
-            directory=self.stage.deployment.directory,
-            converter=self.framework.with_role("converter")[0],
-            global_key=Element(read_secret(home / "keys" / "global")),
+            client=client,
+            directory=directory,
+            converter=converter,
+            global_key=found.global_key,
+            epoch=found.epoch,
             random=system_random,
             today=today,
         )
@@ -214,6 +220,14 @@ class Play:
             "withheld": withheld,
             "findings": len(prepared.findings),
         }
+
+    # Keys
+
+    def rotate(self) -> None:
+        """Begin a new epoch of pseudonyms, as the first converter's operator does."""
+        converter = self.framework.with_role("converter")[0]
+        self.stage.tell(converter, converter, "conversion/rotate", {"deadline_days": 14})
+        self.stage.settle()
 
     # Opt-out
 

@@ -86,7 +86,9 @@ def run(
     progress("bodies")
     with running(deployment) as fleet:
         seconds["bodies_up"] = time.monotonic() - begun
-        stage = Stage(fleet, {actor.id: actor.keys for actor in actors})
+        first = framework.with_role("converter")[0]
+        keys = {actor.id: actor.keys for actor in actors}
+        stage = Stage(fleet, {**keys, first: out / "bodies" / first / "keys"})
         play = Play(scenario, framework, kinds_of(framework, framework_file), stage, out)
         begun = time.monotonic()
         steps = _timed(play, progress)

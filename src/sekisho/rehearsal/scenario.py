@@ -121,6 +121,7 @@ class _Reader:
             collection=raw.collection,
             override=raw.override,
             view=raw.view,
+            rotation=raw.rotation,
         )
 
     def _framework(self, name: str) -> str:

@@ -25,12 +25,12 @@ from sekisho.body.flows import (
     revocation,
     submission,
 )
-from sekisho.body.setup import GLOBAL_KEY
 from sekisho.common.canonical import digest, file_digest
 from sekisho.common.errors import SekishoError, UserError
 from sekisho.control.ledger import TileLog
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
+from sekisho.exchange.globalkey import read_global_key
 from sekisho.framework import load
 from sekisho.rehearsal.ledgers import Cosigned, Ledgers
 
@@ -134,7 +134,7 @@ class _Run:
         self.closed: set[str] = set()
 
     def verify(self) -> Verification:
-        self._global_key()
+        self._global_key(self.folder / "global-key.json")
         homes = sorted(home for home in (self.folder / "bodies").iterdir() if home.is_dir())
         self.book.gather(homes)
         for home in homes:
@@ -154,11 +154,8 @@ class _Run:
             tuple(self.problems),
         )
 
-    def _global_key(self) -> None:
-        file = self.folder / "global-key.json"
-        self._holds(
-            file, lambda: jws.verify_shared(file.read_bytes(), self.directory.resolve, GLOBAL_KEY)
-        )
+    def _global_key(self, file: Path) -> None:
+        self._holds(file, lambda: read_global_key(file.read_bytes(), self.directory))
 
     def _ledger(self, home: Path) -> None:
         config, folders = read_config(home / "body.toml")
@@ -187,6 +184,9 @@ class _Run:
     def _document(self, home: Path, file: Path) -> None:
         self.documents += 1
         name = file.relative_to(home / "documents").as_posix()
+        if name.startswith("global-keys/"):
+            self._global_key(file)
+            return
         if name.startswith("permits/"):
             self._permit(file)
             return

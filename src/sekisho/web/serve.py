@@ -143,7 +143,7 @@ def answer(config: BodyConfig, worker: int) -> int:
         threads=THREADS,
         ident=None,
         max_request_body_size=2**33,
-        inbuf_overflow=2**26,
+        inbuf_overflow=2**20,
     )
     ended: list[int] = []
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import wraps
 from hashlib import sha256
+from pathlib import Path
 
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
@@ -26,6 +27,7 @@ from sekisho.web.portals.start import performed, shell, start_page
 from sekisho.web.runtime import current
 
 CONTENT_TYPE_LENGTH = 80
+PIECE = 2**18
 NUL = b"\\u0000"
 """As JSON spells it; not every database can keep it."""
 
@@ -66,35 +68,54 @@ def exchange(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     if request.method not in {"GET", "POST"}:
         return HttpResponse(status=405, headers={"Allow": "GET, POST"})
     service = current()
-    body = service.body
-    verified = verify_request(
-        method=request.method,
-        url=request.build_absolute_uri(),
-        headers=dict(request.headers),
-        body=request.body,
-        resolve=body.directory.resolve,
-        now=SystemClock().now(),
-        recipient=body.id,
-        seen=body.store.seen_nonce,
-    )
-    service.admit(endpoint, verified.sender)
     if endpoint.mode == "query":
+        verified = verify(request, request.body)
+        service.admit(endpoint, verified.sender)
         answer = service.query(endpoint, verified.sender, request.GET.dict(), request.body)
         return JsonResponse(answer)
     if request.method != "POST":
         raise UserError("exchange.method", "A message is sent with POST.")
-    return keep(request, endpoint, verified)
+    # The file has a fresh name of ours: nothing that a sender says names a file.
+    store = service.body.store
+    file = store.receive_spool(new_id(service.body.random), pieces(request))
+    try:
+        verified = verify(request, file)
+        service.admit(endpoint, verified.sender)
+        return keep(request, endpoint, verified, file)
+    except BaseException:
+        file.unlink(missing_ok=True)
+        raise
 
 
-def keep(request: HttpRequest, endpoint: Endpoint, verified: Verified) -> HttpResponse:
-    """Write a message's body, then its row and its task, then say that it was accepted.
+def verify(request: HttpRequest, body: bytes | Path) -> Verified:
+    """Return who sent a request, its signature, digest, time and address verified."""
+    own = current().body
+    return verify_request(
+        method=str(request.method),
+        url=request.build_absolute_uri(),
+        headers=dict(request.headers),
+        body=body,
+        resolve=own.directory.resolve,
+        now=SystemClock().now(),
+        recipient=own.id,
+        seen=own.store.seen_nonce,
+    )
 
-    The body's file has a fresh name of ours: nothing that a sender says names a file, and a message
-    that comes again cannot touch what was kept.
+
+def pieces(request: HttpRequest) -> Iterator[bytes]:
+    """Yield a request's body, a bounded number of bytes at a time."""
+    while piece := request.read(PIECE):
+        yield piece
+
+
+def keep(request: HttpRequest, endpoint: Endpoint, verified: Verified, file: Path) -> HttpResponse:
+    """Keep a message whose body is in ``file``: its row and its task; say that it was accepted.
+
+    A message that comes again cannot touch what was kept.
     """
     # Ids are of their sender: nobody can take another's.
     message_id = digest(f"{verified.sender}/{verified.message_id}".encode())[:32]
-    if request.content_type == "application/json" and NUL in request.body:
+    if request.content_type == "application/json" and _has_nul(file):
         raise UserError(
             "message.control-character",
             "The message holds the character NUL, which no text of ours has.",
@@ -103,7 +124,6 @@ def keep(request: HttpRequest, endpoint: Endpoint, verified: Verified) -> HttpRe
     if len(request.content_type or "") > CONTENT_TYPE_LENGTH:
         raise UserError("message.bad-content-type", "The content type is too long.")
     body = current().body
-    file = body.store.write_spool("in", new_id(body.random), request.body)
     message = Incoming(
         message_id,
         verified.sender,
@@ -112,10 +132,21 @@ def keep(request: HttpRequest, endpoint: Endpoint, verified: Verified) -> HttpRe
         request.content_type or "",
         file,
     )
-    new = body.store.keep_incoming(message, len(request.body))
+    new = body.store.keep_incoming(message, file.stat().st_size)
     if not new:
         file.unlink()
     return JsonResponse({"accepted": message_id, "new": new}, status=202 if new else 200)
+
+
+def _has_nul(file: Path) -> bool:
+    """Search a file for the character NUL, a bounded number of bytes at a time."""
+    before = b""
+    with file.open("rb") as source:
+        while piece := source.read(PIECE):
+            if NUL in before + piece:
+                return True
+            before = piece[1 - len(NUL) :]
+    return False
 
 
 def health(request: HttpRequest) -> HttpResponse:

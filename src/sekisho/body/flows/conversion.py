@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
 from sekisho.body.context import Body
-from sekisho.body.flows import uses
+from sekisho.body.flows import epochs, uses
 from sekisho.body.flows.permits import is_revoked, read_permit
 from sekisho.body.flows.transfer import ALONE
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
-from sekisho.common.canonical import canonical_json, digest
-from sekisho.common.errors import Defect, Refusal, SekishoError
+from sekisho.common.canonical import canonical_json
+from sekisho.common.errors import Refusal, SekishoError
 from sekisho.common.ids import BodyId
 from sekisho.control import conversion as desk
 from sekisho.exchange import jws, parcel
-from sekisho.exchange.transfer import REASON, Reason, batch_parcel, key_digest
-from sekisho.pseudonym.convert import Batch, convert_batch, pack, unpack
+from sekisho.exchange.transfer import REASON, Reason, key_digest
+from sekisho.pseudonym.convert import step_of
+from sekisho.pseudonym.stored import StoredBatch, convert_stored
 
 CONVERTED = "conversion"
 
 
 def convert(body: Body, message: Incoming) -> Outcome:
     """Convert each batch of a message. One that is refused does not stop the others."""
-    header, blobs = parcel.unpack(message.read(), each="reasons")
+    header, blobs = parcel.open_file(message.file, each="reasons")
     outcome = Outcome()
-    ways: dict[Way, list[tuple[str, bytes]]] = {}
-    for token, blob in zip(header["reasons"], blobs, strict=True):
+    home = body.folders.spool / "converted"
+    ways: dict[Way, list[tuple[str, Path]]] = {}
+    for number, (token, blob) in enumerate(zip(header["reasons"], blobs, strict=True)):
         try:
-            done, way, batch = _convert_one(body, message.sender, token, blob)
+            out = home / f"{message.id}.{number}"
+            done, way = _convert_one(body, message.sender, token, blob, out)
             outcome.add(done)
-            ways.setdefault(way, []).append((token, batch))
+            ways.setdefault(way, []).append((token, out))
         except SekishoError as refusal:
             outcome.fact("conversion.refused", code=refusal.code, sender=message.sender)
             said = {"path": message.path, "sender": message.sender}
@@ -35,10 +42,25 @@ def convert(body: Body, message: Incoming) -> Outcome:
             problem = refusal.as_problem() | said
             outcome.put.append(("refused", key, problem))
             outcome.add(_tell_sender(body, message, problem))
-    for (to, path, _), batches in ways.items():
-        sent = batch_parcel(batches)
-        outcome.send.append(Outgoing(to, path, sent, content_type=parcel.MEDIA_TYPE))
+    for number, ((to, path, _), batches) in enumerate(ways.items()):
+        file = home / f"{message.id}.{number}.parcel"
+        _write_parcel(file, batches)
+        sent = Outgoing(to, path, b"", content_type=parcel.MEDIA_TYPE, file=file)
+        outcome.send.append(sent)
+        outcome.remove.append(file)
     return outcome
+
+
+def _write_parcel(file: Path, batches: Sequence[tuple[str, Path]]) -> None:
+    """Write the message for who comes next: reasons with their converted batches."""
+    sizes = [batch.stat().st_size for _, batch in batches]
+    with file.open("wb") as out:
+        out.write(parcel.head({"reasons": [token for token, _ in batches]}, sizes))
+        for (_, batch), size in zip(batches, sizes, strict=True):
+            for piece in parcel.Stored(batch, 0, size).pieces():
+                out.write(piece)
+        out.flush()
+        os.fsync(out.fileno())
 
 
 def _tell_sender(body: Body, message: Incoming, problem: Json) -> Outcome:
@@ -54,14 +76,16 @@ Way = tuple[str, str, str]
 """Receiver, path, and what goes together: transfers without a payload, others one by one."""
 
 
-def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> tuple[Outcome, Way, bytes]:
+def _convert_one(
+    body: Body, sender: str, token: str, blob: parcel.Stored, out: Path
+) -> tuple[Outcome, Way]:
     signed = jws.verify(token, body.directory.resolve, REASON)
     reason = Reason.from_payload(signed.payload)
     first, second = (body.auxiliary(role) for role in ("converter", "oversight"))
     expected = signed.signer if body.id == first else first
     if sender != expected:
         raise Refusal("conversion.out-of-turn", "The batch does not come from whom it must.")
-    batch, same = unpack(blob), digest(blob)
+    batch, same = StoredBatch.open(blob.file, blob.start, blob.size), blob.digest()
     if body.store.get(CONVERTED, f"{signed.signer}/={same}"):
         raise Refusal(
             "conversion.replayed",
@@ -69,18 +93,13 @@ def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> tuple[Outc
             rule="one reason is one batch, and one batch has one reason",
             next_step="encrypt the persons anew for the new reason",
         )
-    if body.id == first and batch.public != body.keys.global_key:
+    if body.id == first and batch.public != epochs.global_key_at(body, reason.epoch):
         raise Refusal("conversion.not-global", "A batch starts under the global key.")
-    desk.check(
-        reason.payload(),
-        signed.signer,
-        reason.from_domain,
-        reason.to_domain,
-        len(batch),
-        _facts(body, reason, signed.signer),
-    )
-    converted = _step(body, batch, reason)
-    outcome = Outcome()
+    facts = _facts(body, reason, signed.signer)
+    ends = reason.from_domain, reason.to_domain
+    desk.check(reason.payload(), signed.signer, *ends, len(batch), facts)
+    _convert_to(out, body, batch, reason, facts.permit)
+    outcome = Outcome(remove=[out])
     to, path = (second, "conversion/batch") if body.id == first else _destination(reason)
     outcome.put.append((CONVERTED, _key(signed.signer, reason), {"count": len(batch)}))
     outcome.put.append((CONVERTED, f"{signed.signer}/={same}", {"reason": reason.id}))
@@ -97,15 +116,24 @@ def _convert_one(body: Body, sender: str, token: str, blob: bytes) -> tuple[Outc
         count=len(batch),
         epoch=reason.epoch,
     )
-    return outcome, (to, path, "" if reason.kind in ALONE else token), pack(converted)
+    return outcome, (to, path, "" if reason.kind in ALONE else token)
 
 
-def _step(body: Body, batch: Batch, reason: Reason) -> Batch:
-    if body.keys.converter is None:
-        raise Defect("conversion.no-secret", "A converter without its secret.")
-    return convert_batch(
-        body.keys.converter, batch, reason.from_domain, reason.to_domain, reason.epoch, body.random
+def _convert_to(
+    out: Path, body: Body, batch: StoredBatch, reason: Reason, permit: desk.Grant | None
+) -> None:
+    """Write the converted batch, in bounded memory."""
+    step = step_of(
+        body.keys.converter(),
+        batch.public,
+        reason.from_domain,
+        reason.to_domain,
+        reason.epoch,
+        permit.epoch if permit else None,
     )
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("wb") as target:
+        convert_stored(batch, step, target, body.random, len(os.sched_getaffinity(0)))
 
 
 def _destination(reason: Reason) -> tuple[str, str]:
@@ -122,9 +150,11 @@ def _facts(body: Body, reason: Reason, signer: str) -> desk.Facts:
     permit = read_permit(body, reason.permit) if reason.permit else None
     revoked = permit is not None and is_revoked(body, permit.permit)
     before = _hop(body, reason)
+    epoch, former = epochs.accepted(body)
     return desk.Facts(
         today=body.today(),
-        epoch=body.epoch,
+        epoch=epoch,
+        former=former,
         receiver_keys={peer.id: key_digest(peer.seal_recipient) for peer in body.directory},
         revoked=frozenset({permit.id} if permit is not None and revoked else ()),
         seen=frozenset({reason.id} if body.store.get(CONVERTED, _key(signer, reason)) else ()),

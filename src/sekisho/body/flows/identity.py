@@ -28,7 +28,7 @@ def encrypt(body: Body, message: Incoming) -> Outcome:
             elements.append(element_of(parse_spec(spec)))
         except (SekishoError, orjson.JSONDecodeError):
             unreadable.append(position)
-    ciphers = encrypt_many(elements, body.keys.global_key, body.random)
+    ciphers = encrypt_many(elements, body.global_key, body.random)
     outcome = Outcome()
     outcome.send.append(
         Outgoing(

@@ -49,10 +49,7 @@ def give_share(body: Body, sender: str, params: Mapping[str, str], data: bytes) 
                 "A body gets key shares for its own domains only.",
                 rule="design section 5, Identity: the share of D is sealed to D",
             )
-    secret = body.keys.converter
-    if secret is None:
-        raise Refusal("keys.no-converter", "This body is no converter.")
-    share = secret.key_share(domain, epoch)
+    share = body.keys.converter().key_share(domain, epoch)
     recipient = body.directory.find(sender).seal_recipient
     return {"sealed": seal.seal(bytes(share), recipient).hex()}
 

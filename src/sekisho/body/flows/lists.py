@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 import orjson
@@ -38,12 +38,17 @@ PADDING = 16
 """A batch of a list is filled up to a multiple of this, so that its size says little."""
 
 
-def issue(body: Body, changed: Mapping[str, Sequence[Json]]) -> Outcome:
+def issue(body: Body, changed: Mapping[str, Sequence[Json]], gone: Collection[str] = ()) -> Outcome:
     """Issue today's list and send it to every holder that this registry serves.
 
-    ``changed`` are choices decided in this same outcome, not yet in the store.
+    ``changed`` are choices decided in this same outcome, not yet in the store; ``gone`` are
+    pseudonyms of an epoch that ends with it.
     """
-    kept = {wrapped: data["choices"] for wrapped, data in body.store.find("registry")}
+    kept = {
+        wrapped: data["choices"]
+        for wrapped, data in body.store.find("registry")
+        if wrapped not in gone
+    }
     choices = {
         wrapped: [Choice.from_payload(one) for one in all_of_them]
         for wrapped, all_of_them in (kept | dict(changed)).items()

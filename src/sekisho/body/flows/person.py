@@ -191,7 +191,7 @@ def encrypt(body: Body, message: Incoming) -> Outcome:
         missing = -len(numbers) % WIDTH
         persons = [*numbers, *(random_element(body.random) for _ in range(missing))]
         shuffle(body.random, persons)
-        ciphers += encrypt_many(persons, body.keys.global_key, body.random)
+        ciphers += encrypt_many(persons, body.global_key, body.random)
     outcome = Outcome()
     outcome.send.append(
         Outgoing(

@@ -7,7 +7,7 @@ reason; the table `COMPLETE` says which flow takes it from there.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,9 +15,9 @@ from typing import Any
 import pyarrow as pa
 
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, keyshares
+from sekisho.body.flows import alarms, epochs, keyshares
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
-from sekisho.common.atomicfile import write_atomically
+from sekisho.common.atomicfile import write_pieces
 from sekisho.common.canonical import digest
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import Tag
@@ -47,7 +47,10 @@ ALONE = {"use": "uses:arrived", "view": "person:match"}
 
 @dataclass(frozen=True)
 class Arrived:
-    """A whole transfer: why it came, from whom, its tables, and each tag's pseudonym here."""
+    """A whole transfer: why it came, from whom, its tables, and each tag's pseudonym here.
+
+    The epoch of its reason is this body's own, into which the pseudonyms were brought.
+    """
 
     reason: Reason
     sender: str
@@ -62,7 +65,7 @@ def start(
     payload: dict[str, pa.Table],
 ) -> Outcome:
     """Send a transfer of ours: payload to the receiver, batch to the first converter."""
-    encrypted = encrypt_persons(persons, body.keys.global_key, body.random)
+    encrypted = encrypt_persons(persons, body.global_key, body.random)
     return start_encrypted(body, reason, encrypted, payload)
 
 
@@ -78,7 +81,7 @@ def start_encrypted(
         persons=persons,
         payload=payload,
         recipient=body.directory.find(reason.receiver).seal_recipient or "",
-        global_key=body.keys.global_key,
+        global_key=body.global_key,
     )
     sealed = parcel.pack({"reason": made.token}, [made.sealed])
     outcome.send.append(
@@ -102,7 +105,7 @@ def start_alone(body: Body, transfers: Sequence[tuple[Reason, Encrypted]]) -> Ou
         recipient = body.directory.find(reason.receiver).seal_recipient
         bound = replace(reason, receiver_key=key_digest(recipient))
         token = jws.sign(bound.payload(), body.keys.signing, body.id, REASON)
-        batches.append((token, pack(Batch(tuple(persons), body.keys.global_key))))
+        batches.append((token, pack(Batch(tuple(persons), body.global_key))))
     return Outgoing(
         body.auxiliary("converter"),
         "conversion/batch",
@@ -120,14 +123,14 @@ def receive_payload(body: Body, message: Incoming) -> Outcome:
 def keep_payload(body: Body, token: str, sealed: bytes) -> Outcome:
     """Keep a sealed payload whose reason is ``token``."""
     reason, sender = verify_reason(body, token)
-    return _keep_half(body, reason, sender, "payload", sealed)
+    return _keep_half(body, reason, sender, "payload", (sealed,))
 
 
 def receive_pseudonyms(body: Body, message: Incoming) -> Outcome:
     """Keep the converted half; only the second converter may bring it."""
     if message.sender != body.auxiliary("oversight"):
         raise Refusal("transfer.not-second", "Pseudonyms come from the second converter only.")
-    header, blobs = parcel.unpack(message.read(), each="reasons")
+    header, blobs = parcel.open_file(message.file, each="reasons")
     received = [
         (*verify_reason(body, token), blob)
         for token, blob in zip(header["reasons"], blobs, strict=True)
@@ -135,15 +138,20 @@ def receive_pseudonyms(body: Body, message: Incoming) -> Outcome:
     if all(reason.kind in ALONE for reason, _, _ in received):
         return _arrived_alone(body, received)
     reason, sender, blob = received[0]
-    return _keep_half(body, reason, sender, "pseudonyms", blob)
+    return _keep_half(body, reason, sender, "pseudonyms", blob.pieces())
 
 
-def _arrived_alone(body: Body, received: Sequence[tuple[Reason, str, bytes]]) -> Outcome:
+def _arrived_alone(body: Body, received: Sequence[tuple[Reason, str, parcel.Stored]]) -> Outcome:
     """Complete transfers that have no payload; those of one kind are one matter."""
     outcome = Outcome()
     for kind in dict.fromkeys(reason.kind for reason, _, _ in received):
         arrivals = [
-            Arrived(reason, sender, {}, _opened(body, reason, blob))
+            Arrived(
+                replace(reason, epoch=body.epoch),
+                sender,
+                {},
+                _opened(body, reason, b"".join(blob.pieces())),
+            )
             for reason, sender, blob in received
             if reason.kind == kind
         ]
@@ -166,7 +174,9 @@ def verify_reason(body: Body, token: str) -> tuple[Reason, str]:
     return reason, signed.signer
 
 
-def _keep_half(body: Body, reason: Reason, sender: str, half: str, data: bytes) -> Outcome:
+def _keep_half(
+    body: Body, reason: Reason, sender: str, half: str, data: Iterable[bytes]
+) -> Outcome:
     """Keep one half; the second one completes the transfer, and later ones change nothing.
 
     A transfer is its sender's: nobody can put a half under an id that another will use.
@@ -175,7 +185,7 @@ def _keep_half(body: Body, reason: Reason, sender: str, half: str, data: bytes) 
     kept: Json = body.store.get("transfer", key) or {"halves": [], "state": "waiting"}
     if kept["state"] != "waiting":
         return Outcome()
-    write_atomically(_folder(body, key) / half, data)
+    write_pieces(_folder(body, key) / half, data)
     halves = sorted({*kept["halves"], half})
     since = kept.get("since", body.today().isoformat())
     state = {"halves": halves, "state": "waiting", "reason": reason.payload(), "sender": sender}
@@ -192,7 +202,7 @@ def _keep_half(body: Body, reason: Reason, sender: str, half: str, data: bytes) 
 def _complete(body: Body, reason: Reason, sender: str, home: Path) -> Outcome:
     sealed = (home / "payload").read_bytes()
     arrived = Arrived(
-        reason=reason,
+        reason=replace(reason, epoch=body.epoch),
         sender=sender,
         tables=tables.unpack(seal.open_sealed(sealed, body.keys.seal)),
         pseudonyms=_opened(body, reason, (home / "pseudonyms").read_bytes()),
@@ -202,7 +212,8 @@ def _complete(body: Body, reason: Reason, sender: str, home: Path) -> Outcome:
 
 def _opened(body: Body, reason: Reason, batch: bytes) -> dict[Tag, Element]:
     secret = keyshares.domain_secret(body, reason.to_domain, reason.epoch, reason.permit)
-    return dict(open_batch(unpack(batch), secret))
+    opened = dict(open_batch(unpack(batch), secret))
+    return epochs.into_own(body, reason.to_domain, reason.epoch, opened)
 
 
 def _flow(named: str) -> Callable[..., Outcome]:

@@ -74,7 +74,7 @@ def send_index(body: Body, granted: Granted, included: Collection[bytes], receip
             }
         ).decode(),
     )
-    encrypted = encrypt_persons(persons, body.keys.global_key, body.random)
+    encrypted = encrypt_persons(persons, body.global_key, body.random)
     return Outcome(send=[transfer.start_alone(body, [(reason, encrypted)])])
 
 

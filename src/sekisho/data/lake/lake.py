@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import re
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -51,7 +51,7 @@ class Lake:
                 next_step="choose a folder without these characters",
             )
         self.engine: Engine = engine or DuckEngine()
-        self._persons = Persons(folder / "persons", self.engine)
+        self._persons = Persons(folder, self.engine)
 
     # Persons
 
@@ -67,6 +67,22 @@ class Lake:
     def wrapped_for(self, person_keys: Collection[str]) -> dict[str, str]:
         """Return person key → wrapped pseudonym, for a conversion."""
         return self._persons.wrapped(person_keys)
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the persons' pseudonyms."""
+        return self._persons.epoch
+
+    def turn(self, epoch: int, turned: Callable[[Sequence[str]], list[str]]) -> list[Path]:
+        """Turn all persons' pseudonyms to a new epoch; return what holds those of the old one.
+
+        Args:
+            turned: wrapped pseudonyms of the old epoch → the same persons' in the new one.
+        """
+        with self._locked():
+            self._persons.turn(epoch, turned)
+            folders = (self._persons.folder_of(old) for old in range(epoch))
+            return [folder for folder in folders if folder.exists()]
 
     def persons(self) -> int:
         """Return of how many persons this body knows a pseudonym."""

@@ -6,12 +6,15 @@ where the pseudonym is wrapped (AES-SIV by the caller, so that equal pseudonyms 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import shutil
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
+from sekisho.common.atomicfile import sync_folder
 from sekisho.common.errors import Defect
 from sekisho.common.randomness import RandomBytes
 from sekisho.data.lake import delta, erasing
@@ -19,6 +22,7 @@ from sekisho.data.lake.engine import Engine
 from sekisho.data.lake.sql import Sql
 
 _SCHEMA = pa.schema([("person_key", pa.string()), ("wrapped", pa.string())])
+_ROWS = 65_536
 _KEYS = Sql("SELECT p.wrapped, p.person_key FROM persons p JOIN asked a ON p.wrapped = a.it")
 _WRAPPED = Sql("SELECT p.person_key, p.wrapped FROM persons p JOIN asked a ON p.person_key = a.it")
 
@@ -26,9 +30,50 @@ _WRAPPED = Sql("SELECT p.person_key, p.wrapped FROM persons p JOIN asked a ON p.
 class Persons:
     """The table (person key ↔ wrapped pseudonym) of one body. Callers hold the lake's lock."""
 
-    def __init__(self, folder: Path, engine: Engine) -> None:
-        self._folder = folder
+    def __init__(self, home: Path, engine: Engine) -> None:
+        self._home = home
         self._engine = engine
+
+    @property
+    def epoch(self) -> int:
+        """The epoch of the pseudonyms: the newest whose table is whole."""
+        found = [path.name.removeprefix("persons-") for path in self._home.glob("persons-*")]
+        return max((int(name) for name in found if name.isdigit()), default=0)
+
+    @property
+    def _folder(self) -> Path:
+        return self.folder_of(self.epoch)
+
+    def folder_of(self, epoch: int) -> Path:
+        """Return where the table of an epoch is."""
+        return self._home / (f"persons-{epoch}" if epoch else "persons")
+
+    def turn(self, epoch: int, turned: Callable[[Sequence[str]], list[str]]) -> int:
+        """Make the table of a new epoch from that of the one before; return how many persons.
+
+        The new table comes into being whole; making it again changes nothing. The caller removes
+        the old one when everything else has turned.
+
+        Args:
+            turned: wrapped pseudonyms of the old epoch → the same persons' in the new one.
+        """
+        if self.epoch < epoch and delta.exists(self._folder):
+            target = self.folder_of(epoch)
+            unfinished = target.with_name(f"{target.name}.new")
+            shutil.rmtree(unfinished, ignore_errors=True)
+            for rows in self._batches():
+                new = pa.array(turned(rows["wrapped"].to_pylist()), pa.string())
+                delta.append(unfinished, rows.set_column(1, "wrapped", new))
+            if unfinished.exists():
+                unfinished.rename(target)
+                sync_folder(self._home)
+        return self.count()
+
+    def _batches(self) -> Iterator[pa.Table]:
+        """Yield all rows, a bounded number at a time."""
+        for file in delta.files(self._folder):
+            for batch in pq.ParquetFile(file).iter_batches(_ROWS):
+                yield pa.Table.from_batches([batch]).select(["person_key", "wrapped"]).cast(_SCHEMA)
 
     def known(self, wrapped: Collection[str]) -> dict[str, str]:
         """Return wrapped → person key for those that have one."""

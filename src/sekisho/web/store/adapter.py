@@ -10,7 +10,8 @@ Rules it keeps, on SQLite and PostgreSQL alike (one contract suite runs on both)
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
 from pathlib import Path
@@ -21,7 +22,7 @@ from django.db.models import Count, F, Q, Sum
 from django_tasks_db.models import DBTaskResult
 
 from sekisho.body.ports import Incoming, Json, Outgoing
-from sekisho.common.atomicfile import write_atomically
+from sekisho.common.atomicfile import sync_folder, write_atomically
 from sekisho.common.clock import Clock, SystemClock
 from sekisho.common.errors import Defect, Refusal
 from sekisho.exchange.messages import REMEMBER
@@ -142,7 +143,7 @@ class DjangoStore:
             content_type=message.content_type,
             meta=message.meta,
             file=message_id,
-            size=len(message.body),
+            size=self.file("out", message_id).stat().st_size if message.file else len(message.body),
             state="waiting",
         )
         with transaction.atomic():
@@ -152,8 +153,8 @@ class DjangoStore:
     def outgoing(self, message_id: str) -> tuple[Outgoing, str]:
         row = Message.objects.get(id=f"out:{message_id}")
         # A delivered body is gone; only one that waits is read again.
-        body = self.file("out", row.file).read_bytes() if row.state == "waiting" else b""
-        return Outgoing(row.peer, row.path, body, row.meta, row.content_type), row.state
+        file = self.file("out", row.file) if row.state == "waiting" else None
+        return Outgoing(row.peer, row.path, b"", row.meta, row.content_type, file), row.state
 
     def finish_outgoing(self, message_id: str, state: str) -> None:
         _finish(f"out:{message_id}", state)
@@ -163,6 +164,29 @@ class DjangoStore:
         file = self.file(direction, message_id)
         write_atomically(file, body)
         return file
+
+    def receive_spool(self, message_id: str, pieces: Iterable[bytes]) -> Path:
+        """Write a received body piece by piece; after a crash on the way `sweep` removes it."""
+        file = self.file("in", message_id)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("wb") as target:
+            for piece in pieces:
+                target.write(piece)
+            target.flush()
+            os.fsync(target.fileno())
+        sync_folder(file.parent)
+        return file
+
+    def take_spool(self, direction: str, message_id: str, file: Path) -> Path:
+        """Put a file that was written whole into the spool, by a link."""
+        target = self.file(direction, message_id)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        link = target.with_name(f".{target.name}.new")
+        link.unlink(missing_ok=True)
+        os.link(file, link)
+        link.replace(target)
+        sync_folder(target.parent)
+        return target
 
     def file(self, direction: str, message_id: str) -> Path:
         """Return where a body lies; a name that leads elsewhere is our mistake."""

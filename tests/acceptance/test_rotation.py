@@ -1,0 +1,171 @@
+"""A rehearsal in which an epoch ends: a holder is killed on the way, and results stay the same.
+
+When all is over the lane takes its permit back, and the project closes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sqlite3
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+import pytest
+from msgspec.structs import replace
+from runs import Rehearsals, Run, first_study
+
+from sekisho.body.flows.atrest import PLACES, STAYS
+from sekisho.common.errors import TamperError
+from sekisho.common.ids import body_domain, registry_domain
+from sekisho.common.secretfile import read_secret
+from sekisho.framework import collectors, find, lanes, load
+from sekisho.pseudonym import ConverterKeys, element_of
+from sekisho.pseudonym.group import multiply
+from sekisho.pseudonym.wrap import unwrap, wrap
+from sekisho.rehearsal import cast
+from sekisho.rehearsal.model import Person, Rotation
+from sekisho.rehearsal.play import Play
+from sekisho.rehearsal.verification import verify
+
+pytestmark = pytest.mark.xdist_group("2-1")
+
+FRAMEWORK = "2-1"
+WRAPPED = re.compile(r"[0-9a-f]{96}")
+
+
+class Drill(Play):
+    """Kills a holder in the middle of a rotation; at the end takes the permit back."""
+
+    def rotate(self) -> None:
+        holder = collectors(self.framework, "basic")[0]
+        converter = self.framework.with_role("converter")[0]
+        self.stage.tell(converter, converter, "conversion/rotate", {"deadline_days": 14})
+        self.stage.fleet.kill(holder)
+        self.stage.fleet.restart(holder)
+        self.stage.settle()
+
+    def fetch_released(self) -> None:
+        super().fetch_released()
+        for asked in self.scenario.application:
+            lane = lanes(self.framework, self.kinds.classes_of_tables(asked.tables))[0].body
+            said = {"application": asked.id, "code": "drill"}
+            self.stage.tell(cast.chair(lane), lane, "review/revoke", said)
+        self.stage.settle()
+
+
+@pytest.fixture(scope="module")
+def rotated(rehearsals: Rehearsals) -> Run:
+    scenario = replace(first_study().with_framework(FRAMEWORK), rotation=(Rotation(6),))
+    return rehearsals.get("rotated", lambda: scenario, play=Drill)
+
+
+def bodies(run: Run) -> list[Path]:
+    return sorted(home for home in (run.folder / "bodies").iterdir() if home.is_dir())
+
+
+def records(home: Path) -> Iterator[tuple[str, str, str]]:
+    """Yield kind, key and JSON of everything that a body keeps in its database."""
+    with sqlite3.connect(f"file:{home / 'control.sqlite3'}?mode=ro", uri=True) as database:
+        yield from database.execute("SELECT kind, key, data FROM store_record")
+
+
+def persons_of(home: Path) -> set[str]:
+    """Return every wrapped pseudonym in the lake's tables of persons."""
+    files = (home / "data" / "lake").glob("persons*/*.parquet")
+    return {one for file in files for one in pq.read_table(file)["wrapped"].to_pylist()}
+
+
+def test_released_files_are_the_same_bytes_as_without_a_rotation(
+    rotated: Run, study: Callable[[str], Run]
+) -> None:
+    assert rotated.report["failed"] == []
+    assert rotated.released("kidney") == study(FRAMEWORK).released("kidney") != {}
+
+
+def test_every_body_turned_and_the_converters_refuse_the_old_epoch(rotated: Run) -> None:
+    for home in bodies(rotated):
+        kept = {(kind, key): json.loads(data) for kind, key, data in records(home)}
+        assert kept["epoch", "now"]["epoch"] == 1
+        if (home / "keys" / "converter").exists():
+            assert kept["rotation", "now"]["phase"] == "over"
+
+
+def test_nothing_at_rest_is_a_pseudonym_of_the_old_epoch(rotated: Run) -> None:
+    files = sorted((rotated.folder / "bodies").glob("*/keys/converter"))
+    converters = [ConverterKeys.from_bytes(read_secret(file)) for file in files]
+    found = 0
+    for home in bodies(rotated):
+        key = read_secret(home / "keys" / "wrapping")
+        everything = " ".join(f"{key} {data}" for _, key, data in records(home))
+        held = persons_of(home)
+        for number in range(200):
+            element = element_of(rotated.scenario.key_of(Person(number=number)))
+            for domain in (body_domain(home.name), registry_domain(home.name)):
+                wrapped = []
+                for epoch in (0, 1):
+                    pseudonym = element
+                    for converter in converters:
+                        pseudonym = multiply(converter.factor(domain, epoch), pseudonym)
+                    wrapped.append(wrap(key, pseudonym).hex())
+                old, new = wrapped
+                assert old not in held
+                assert old not in everything
+                found += new in held or new in everything
+    assert found > 200  # the search finds what is there
+
+
+@pytest.mark.parametrize("name", ["rotated", FRAMEWORK])
+def test_wrapped_pseudonyms_are_nowhere_but_in_the_places_that_turn(
+    name: str, rotated: Run, study: Callable[[str], Run]
+) -> None:
+    run = rotated if name == "rotated" else study(name)
+    known = {place.kind for place in PLACES} | set(STAYS)
+    seen: set[str] = set()
+    for home in bodies(run):
+        key = read_secret(home / "keys" / "wrapping")
+        for kind, name_, data in records(home):
+            if any(opens(key, text) for text in WRAPPED.findall(f"{name_} {data}")):
+                seen.add(kind)
+        for file in (home / "data" / "lake" / "tables").rglob("*.parquet"):
+            table = pq.read_table(file)
+            for column in table.column_names:
+                texts = {str(value) for value in table[column].to_pylist() if value is not None}
+                assert not any(WRAPPED.fullmatch(text) and opens(key, text) for text in texts)
+    assert seen <= known
+    assert {"registry", "held-list"} <= seen
+
+
+def opens(key: bytes, text: str) -> bool:
+    try:
+        unwrap(key, bytes.fromhex(text))
+    except TamperError:
+        return False
+    return True
+
+
+def test_a_revoked_permit_closes_its_project(rotated: Run) -> None:
+    (place,) = {
+        home
+        for home in bodies(rotated)
+        for kind, key, data in records(home)
+        if (kind, key) == ("project", "kidney") and json.loads(data)["state"] == "revoked"
+    }
+    project = place / "data" / "projects" / "kidney"
+    assert not (project / "data").exists()
+    assert not (project / "jobs").exists()
+    assert (project / "released").exists()
+    kinds: dict[str, Any] = {}
+    for home in bodies(rotated):
+        for kind, _, _ in records(home):
+            kinds.setdefault(kind, set()).add(home.name)
+    framework = load(find(FRAMEWORK, Path(__file__).parents[2]))
+    converters = {framework.with_role(role)[0] for role in ("converter", "oversight")}  # type: ignore[arg-type]
+    assert converters <= kinds["revoked"]
+
+
+def test_the_folder_verifies_but_for_the_copies_of_the_closed_project(rotated: Run) -> None:
+    problems = {problem.file.partition("/data/")[0] for problem in verify(rotated.folder).problems}
+    assert problems <= {"projects/kidney"}
