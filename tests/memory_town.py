@@ -30,7 +30,7 @@ from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.ids import new_id
 from sekisho.common.randomness import system_random
 from sekisho.control.ledger import Ledger, MemoryPending, origin_of
-from sekisho.exchange import seal
+from sekisho.exchange import parcel, seal
 from sekisho.exchange.client import Answer, Client
 from sekisho.exchange.directory import Directory, Peer
 from sekisho.framework import load
@@ -39,7 +39,7 @@ from sekisho.synthetic import person_of
 ROOT = Path(__file__).resolve().parent.parent
 START = date(2026, 4, 1)
 SEED = 7
-OBSERVER, DESK = "observer", "desk-client"
+OBSERVER, DESK, INSURER = "observer", "desk-client", "insurer-client"
 Task = tuple[str, str, str]
 """(body, ``handle`` or ``deliver``, message id)."""
 
@@ -206,6 +206,7 @@ class MemoryTown:
             actors=(
                 Actor(OBSERVER, "observer", keys / OBSERVER),
                 Actor(DESK, "desk", keys / DESK),
+                Actor(INSURER, "insurer", keys / INSURER),
             ),
             rehearsal=RehearsalOptions(SEED, START, self.faults),
             declared_synthetic=True,
@@ -289,10 +290,19 @@ class MemoryTown:
             self.tell(OBSERVER, body, "rehearsal/clock", {"day": self.today.isoformat()})
         self.settle()
 
+    def change(self, *changes: Json) -> None:
+        """Let an insurer tell the history service of changes of numbers."""
+        history = self.deployment.directory.find(self.framework.with_role("history")[0])
+        forms = [seal.seal(canonical_json(one), history.seal_recipient or "") for one in changes]
+        MemoryClient(self, INSURER).post(
+            history, "/exchange/history/change", parcel.pack({}, forms)
+        )
+        self.settle()
+
     def choose(self, desk: str, person: int, scope: str = "all", **more: Any) -> None:
         """State a person's choice at a desk."""
         history = self.deployment.directory.find(self.framework.with_role("history")[0])
-        spec = person_of(SEED, person).spec()
+        spec = person_of(SEED, person).spec(self.today)
         plain = {k: v.isoformat() if isinstance(v, date) else v for k, v in spec.items()}
         form = seal.seal(canonical_json(plain), history.seal_recipient or "").hex()
         self.tell(DESK, desk, "opt_out/choice", {"scope": scope, "form": form, **more})

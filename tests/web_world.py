@@ -35,6 +35,7 @@ ACTORS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "member": ("reviewer", ()),
     "output-checker": ("reviewer", ("checker",)),
     "desk-client": ("desk", ()),
+    "insurer": ("insurer", ()),
     "watcher": ("observer", ()),
 }
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from runs import PERSONS, Run, standing
 
-from sekisho.pseudonym.identifiers import PersonKey, parse_spec
+from sekisho.pseudonym.identifiers import JP_LOCAL, PersonKey, local, parse_spec
 from sekisho.synthetic import Person, person_of
+from sekisho.synthetic.provider import chart_number
 
 STEMS = ("I10", "E11", "N18")
 RECEIPT_CODES = ("8833421", "2500015")
@@ -24,9 +25,40 @@ EXTRACT_DAY = 30
 
 
 def people(run: Run) -> dict[PersonKey, Person]:
-    """Return the population by key."""
-    made = (person_of(run.scenario.seed, number) for number in range(PERSONS))
-    return {person.key(): person for person in made}
+    """Return the population by the keys that extracts know its people under.
+
+    That is a person's oldest number, as of the extract's day; several where the history service
+    never learned of a change, or where hospitals know only numbers of their own.
+    """
+    found: dict[PersonKey, Person] = {}
+    for number in range(PERSONS):
+        person = person_of(run.scenario.seed, number)
+        for key in person.numbers() or _local_keys(run, person):
+            found[_rooted(run, person, key)] = person
+    return found
+
+
+def _rooted(run: Run, person: Person, key: PersonKey) -> PersonKey:
+    on = run.scenario.start + timedelta(days=EXTRACT_DAY)
+    return person.root(key, on, run.scenario.period().first) if person.episodes else key
+
+
+def roots(run: Run) -> dict[PersonKey, PersonKey]:
+    """Return each key that files may hold → the key under which an extract knows the person."""
+    made = [person_of(run.scenario.seed, number) for number in range(PERSONS)]
+    return {
+        key: _rooted(run, person, key)
+        for person in made
+        for key in person.numbers() or _local_keys(run, person)
+    }
+
+
+def _local_keys(run: Run, person: Person) -> list[PersonKey]:
+    seed = run.scenario.seed
+    return [
+        local(f"{JP_LOCAL}{one.code}", chart_number(seed, place, person.number))
+        for place, one in enumerate(run.scenario.provider)
+    ]
 
 
 def members(run: Run) -> set[PersonKey]:
@@ -36,16 +68,20 @@ def members(run: Run) -> set[PersonKey]:
         _from_fhir(home / "fhir", ill)
         for file in sorted((home / "uke").iterdir()):
             _from_receipts(file, ill)
-    known = people(run)
-    assert set(ill) <= set(known)
-    return {key for key, days in ill.items() if any(known[key].age(on) >= ADULT for on in days)}
+    known, root = people(run), roots(run)
+    assert set(ill) <= set(root)
+    united: dict[PersonKey, set[date]] = defaultdict(set)
+    for key, days in ill.items():
+        united[root[key]] |= days
+    return {key for key, days in united.items() if any(known[key].age(on) >= ADULT for on in days)}
 
 
 def out(run: Run, data_class: str, purpose: str = "research") -> set[PersonKey]:
     """Return whose records of a class must not be there for a purpose."""
     day = run.scenario.start + timedelta(days=EXTRACT_DAY)
     scopes = {"all", f"data:{data_class}", f"purpose:{purpose}"}
-    return {key for key, choices in standing(run.scenario, day).items() if choices & scopes}
+    root = roots(run)
+    return {root[key] for key, choices in standing(run.scenario, day).items() if choices & scopes}
 
 
 def numbered(run: Run, application: str, included: set[PersonKey]) -> dict[PersonKey, int]:
@@ -76,8 +112,11 @@ def expected_facts(
 def _from_fhir(folder: Path, ill: dict[PersonKey, set[date]]) -> None:
     keys = {}
     for patient in _lines(folder / "Patient.ndjson"):
-        (number,) = (i["value"] for i in patient["identifier"] if "memberID" in i["system"])
-        keys[f"Patient/{patient['id']}"] = parse_spec({"insured": number})
+        found = {i["system"]: i["value"] for i in patient["identifier"]}
+        insured = [value for system, value in found.items() if "memberID" in system]
+        keys[f"Patient/{patient['id']}"] = (
+            parse_spec({"insured": insured[0]}) if insured else local(*next(iter(found.items())))
+        )
     for condition in _lines(folder / "Condition.ndjson"):
         codes = (coding["code"].replace(".", "") for coding in condition["code"]["coding"])
         if any(code.startswith(STEMS) for code in codes):

@@ -146,7 +146,7 @@ def standing(scenario: Scenario, on: date) -> dict[PersonKey, set[str]]:
     found: dict[PersonKey, set[str]] = {}
     choices: list[OptOut] = [c for c in scenario.opt_out if (on - scenario.start).days >= c.day]
     for choice in sorted(choices, key=lambda c: c.day):
-        scopes = found.setdefault(scenario.key_of(choice.person), set())
+        scopes = found.setdefault(scenario.key_of(choice.person, choice.day), set())
         (scopes.discard if choice.revoke else scopes.add)(choice.scope)
     return found
 

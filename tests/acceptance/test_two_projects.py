@@ -52,7 +52,8 @@ def test_both_projects_have_the_persons_that_these_pseudonyms_name(run: Run) -> 
 
 def test_person_id_follows_each_projects_own_order(run: Run) -> None:
     """person_id is the rank of the pseudonym: two projects order the same persons unlike."""
-    keys = [person_of(run.scenario.seed, number).key() for number in range(200)]
+    people = [person_of(run.scenario.seed, number) for number in range(200)]
+    keys = [person.key() for person in people if person.episodes]
     ranks = [_ranks([run.pseudonym(name, key) for key in keys]) for name in (FIRST, SECOND)]
     same = sum(a == b for a, b in zip(*ranks, strict=True))
     assert same < 8  # one is to be expected by chance

@@ -46,7 +46,7 @@ ROOMS = {
 PLUMBING = {
     "framework": "Claims DataKinds Flow ProviderFunctions Recipient SubmissionRoute Text",
     "exchange": "Answer Client Peer SealKey SigningKey VerifyKey",
-    "pseudonym": "ConverterSecret",
+    "pseudonym": "ConverterKeys ConverterSecret",
     "provider": "Format Identity Limits Line Note Outcome Part Prepared Refused",
     "cdm": "Column Table",
     "catalogue": "TableColumns Title",
@@ -65,7 +65,7 @@ PLUMBING = {
     "uses": "Standing UsesRule",
     "person": "Asked Project StandingChoice",
     "lake": "Count DuckEngine Engine Session Targets Versions",
-    "linkage": "Judged LinkageRule Overlap Score",
+    "linkage": "Judged Known LinkageRule Overlap Score United",
     "processing": (
         "ClassCounts ExtractOrder GateCounts GateResult OptOuts Part Period PlannedTable "
         "Processed Rules"

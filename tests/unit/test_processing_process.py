@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 from sekisho.common.errors import Refusal
-from sekisho.data.processing import Rules, is_my_number, process, read_rules
+from sekisho.data.processing import Rules, process, read_rules
 
 CODED = "http://snomed.info/sct"
 
@@ -126,14 +126,6 @@ def test_processing_twice_is_processing_once(rules: Rules) -> None:
     twice = process(once.tables, rules)
     assert twice.tables["measurement"].equals(once.tables["measurement"])
     assert not twice.blanked
-
-
-def test_check_digit_follows_the_ordinance() -> None:
-    assert is_my_number("123456789018")
-    assert not is_my_number("123456789010")
-    assert not is_my_number("12345678901")
-    valid = [n for n in range(10) if is_my_number(f"98765432109{n}")]
-    assert len(valid) == 1
 
 
 def test_no_code_of_another_groups_records_is_taken_for_a_person(

@@ -118,7 +118,15 @@ def test_a_receipt_of_public_assistance_alone_is_keyed_and_charged_by_ko(tmp_pat
     ((_, key),) = one.parts[NORTH].identities
     assert key.system.endswith("JP_PublicPayer_memberID")
     assert one.parts[NORTH].tables["cost"].column("total_charge").to_pylist() == ["770"]
-    assert one.findings == ()
+    assert [finding.code for finding in one.findings] == ["identifier.check-digit"]
+
+
+def test_a_payer_whose_check_digit_is_wrong_is_told_and_used(tmp_path: Path) -> None:
+    right, wrong = "HO,06132013,12,345,1,100", "HO,06132014,12,345,1,100"
+    for payer, codes in ((right, []), (wrong, ["identifier.check-digit"])):
+        one = prepared([uke(tmp_path / "a.UKE", receipt(1, payer=payer))], "uke")
+        assert [finding.code for finding in one.findings] == codes
+        assert len(one.parts[NORTH].identities) == 1
 
 
 def test_a_branch_number_joins_and_its_absence_adds_birth_and_sex(tmp_path: Path) -> None:

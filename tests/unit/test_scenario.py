@@ -174,7 +174,9 @@ def test_the_first_study_is_read_and_can_be_made_smaller(root: Path) -> None:
 def test_a_person_of_the_population_is_who_the_files_are_about(root: Path) -> None:
     scenario = read_scenario(root / "scenarios" / "first-study.toml")
     number = 17
-    assert scenario.key_of(Person(number=number)) == person_of(scenario.seed, number).key()
+    made = person_of(scenario.seed, number)
+    assert scenario.key_of(Person(number=number)) == made.key(scenario.start)
+    assert scenario.key_of(Person(number=number)) in made.numbers()
 
 
 def test_generated_files_become_submissions(root: Path, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ PROVIDERS = (
     ProviderSpec("1310000002", "第二病院"),
     ProviderSpec("1410000003", "港北診療所"),
 )
-DIGEST = "ee8640d76398a668308a8d6a60f7f65861787c5e25c805d389c688e4a8a7080b"
+DIGEST = "96e1e4d3ed74894ebe640a9766c0562c536173bf5bbbfd7b9fdbab6569cd0ec9"
 
 
 @pytest.fixture(scope="module")
@@ -130,18 +130,19 @@ def test_no_number_was_ever_a_float(made: Generated) -> None:
 def test_every_route_tells_of_the_same_persons(made: Generated) -> None:
     """Read by the provider's own readers: 記号 and 番号 are full-width in half of the receipts."""
     for code in made.files:
-        here = {
-            person_of(SEED, number).key()
-            for number, places in enumerate(made.truth.at)
-            if code in places
-        }
+        here = {n for n, places in enumerate(made.truth.at) if code in places}
+        whose = {key: n for n in here for key in person_of(SEED, n).numbers()}
+        insured = {n for n in here if person_of(SEED, n).episodes}
         for kind in ("uke", "fhir-ndjson"):
-            keys = {
-                record.identity.key
+            identities = [
+                record.identity
                 for record in read(kind, made.files[code][kind])
                 if not isinstance(record, Note) and record.identity
-            }
-            assert keys == here
+            ]
+            assert {whose[i.key] for i in identities if i.key is not None} == insured
+            without = [i for i in identities if i.key is None]
+            assert len(without) == (len(here - insured) if kind == "fhir-ndjson" else 0)
+            assert all(i.others and i.named for i in without)
 
 
 def test_nothing_is_refused_and_every_record_is_counted(made: Generated) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from datetime import date
+from datetime import date, timedelta
 
 import pytest
 from hypothesis import given
@@ -56,7 +56,8 @@ def test_shares_of_diseases_are_three_times_the_published_totals() -> None:
 
 
 def test_no_two_people_have_one_key() -> None:
-    assert len({person.key() for person in PEOPLE}) == SIZE
+    keys = [key for person in PEOPLE for key in person.numbers()]
+    assert len(set(keys)) == len(keys) > SIZE
 
 
 def test_families_share_a_number_and_differ_in_their_branch() -> None:
@@ -70,9 +71,56 @@ def test_families_share_a_number_and_differ_in_their_branch() -> None:
 def test_insurers_have_valid_check_digits_and_the_elderly_their_own() -> None:
     for person in PEOPLE:
         insurance = person.insurance(PERIOD.last)
+        if insurance is None:
+            continue
         assert has_valid_check_digit(insurance.insurer)
-        assert insurance.elderly == (person.age(date(2025, 10, 1)) >= 75)
+        assert insurance.elderly == (person.age(PERIOD.last) >= 75)
         assert bool(insurance.branch) != insurance.elderly
+
+
+def test_numbers_change_at_the_stated_rates() -> None:
+    """About one in ten a year changes the insurer; whoever turns 75 does, and nobody twice a day.
+
+    Bounds are four standard deviations of a count around its expectation.
+    """
+    first, last = PERIOD.first, PERIOD.last
+    changes = [
+        (person, one)
+        for person in PEOPLE
+        for one in person.episodes[1:]
+        if first <= one.since <= last
+    ]
+    assert 60 <= len(changes) <= 145
+    turned = {p.number for p in PEOPLE if p.episodes and p.age(first) == 74 and p.age(last) == 75}
+    assert turned == {p.number for p, one in changes if one.reason == "age-75"}
+    unheard = sum(1 for p in PEOPLE for one in p.episodes if not one.heard)
+    assert 0.02 < unheard / sum(len(p.episodes) - 1 for p in PEOPLE if p.episodes) < 0.08
+    for person in PEOPLE:
+        days = [one.since for one in person.episodes]
+        assert days == sorted(set(days))
+
+
+def test_there_are_people_without_a_number_new_names_and_namesakes() -> None:
+    assert 4 <= sum(1 for person in PEOPLE if not person.episodes) <= 40
+    reasons = Counter(one.reason for person in PEOPLE for one in person.names)
+    assert reasons["marriage"] > 10
+    assert reasons["kana"] > 3
+    alike = Counter((p.names[0].kana, p.birth, p.sex) for p in PEOPLE)
+    assert 2 <= sum(n - 1 for n in alike.values()) <= 30
+
+
+def test_a_history_leads_to_the_oldest_number_that_was_heard_of() -> None:
+    day, start = date(2026, 5, 1), date(2025, 9, 1)
+    changed = [
+        (p, one, p.numbers()[n])
+        for p in PEOPLE
+        for n, one in enumerate(p.episodes)
+        if n and start < one.since <= day
+    ]
+    assert {one.heard for _, one, _ in changed} == {True, False}
+    for person, one, key in changed:
+        assert (person.root(key, day, start) != key) == one.heard
+        assert person.root(key, one.since - timedelta(days=1), start) == key
 
 
 def test_a_person_does_not_depend_on_how_many_there_are() -> None:
@@ -83,7 +131,7 @@ def test_a_person_does_not_depend_on_how_many_there_are() -> None:
 def test_nothing_that_identifies_is_in_a_repr() -> None:
     person = PEOPLE[0]
     for text in (repr(person), repr(person.episodes[0])):
-        assert person.family_name[0] not in text
+        assert person.names[0].family[0] not in text
         assert person.episodes[0].number not in text
         assert person.phone not in text
 

@@ -23,7 +23,7 @@ from web_world import Town, become, call, code_of, signed
 FRAMEWORKS = world.frameworks()
 EACH_FRAMEWORK = pytest.mark.parametrize("file", [f for _, f in FRAMEWORKS], ids=lambda f: f.stem)
 REHEARSED = RehearsalOptions(seed=1, start=date(2026, 4, 1))
-KINDS = {"body", "provider", "applicant", "reviewer", "desk", "observer"}
+KINDS = {"body", "provider", "insurer", "applicant", "reviewer", "desk", "observer"}
 PATHS = [endpoint.path for endpoint in ENDPOINTS]
 
 

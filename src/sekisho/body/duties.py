@@ -40,6 +40,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("analysis", "project:daily"),
     Duty("oversight", "uses:daily"),
     Duty("conversion", "epochs:daily"),
+    Duty("history", "histories:daily"),
     Duty(EVERY_ROOM, "transfer:daily"),
     Duty("converter", "witness:daily"),
     Duty("oversight", "witness:daily"),

@@ -67,6 +67,10 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("conversion", "ratio", "body", "epochs:give_ratio", query=True),
     _door("conversion", "key-share", "body", "keyshares:give_share", query=True),
     _door("history", "identities", "body", "identity:encrypt"),
+    _door("history", "change", "insurer", "histories:record"),
+    _door("history", "aliases-since", "body", "histories:again"),
+    _door("history", "alias-kept", "body", "histories:kept"),
+    _door("history", "aliases", "body", "histories:head", query=True),
     # Opt-out
     _door("opt_out", "choice", "desk", "optout:record"),
     _door("opt_out", "encrypted", "history", "optout:convert_choices"),
@@ -126,6 +130,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door(EVERYWHERE, "figures", "observer", "status:figures", query=True),
     # Rehearsal
     _door(REHEARSAL, "clock", "observer", "status:set_clock"),
+    _door(REHEARSAL, "united", "observer", "united:united", query=True),
     _door(REHEARSAL, "queue", "observer", "status:queue", query=True),
 )
 

@@ -18,8 +18,9 @@ from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal, UserError
 from sekisho.exchange.keys import VerifyKey
 
-Kind = Literal["body", "provider", "applicant", "reviewer", "desk", "observer"]
-"""``desk`` is the client at which persons state choices; ``observer`` writes a run's report."""
+Kind = Literal["body", "provider", "insurer", "applicant", "reviewer", "desk", "observer"]
+"""``insurer`` (保険者) tells the history service of new numbers; ``desk`` is the client at which
+persons state choices; ``observer`` writes a run's report."""
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KEY = re.compile(r"[0-9a-f]{64}")

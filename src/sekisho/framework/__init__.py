@@ -18,6 +18,7 @@ from sekisho.framework.difference import difference
 from sekisho.framework.drawing import draw
 from sekisho.framework.findings import Finding, findings, unmeasured
 from sekisho.framework.flows import Flow, flows
+from sekisho.framework.histories import alias_receivers
 from sekisho.framework.kinds import (
     DataKinds,
     Kind,
@@ -111,6 +112,7 @@ __all__ = [
     "SubmissionRoute",
     "Text",
     "Window",
+    "alias_receivers",
     "all_frameworks",
     "as_json",
     "baselines",

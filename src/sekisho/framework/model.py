@@ -17,6 +17,8 @@ Function = Literal["collection", "opt_out", "review", "processing", "analysis"]
 DataClass = Literal["basic", "additional", "hard"]
 BodyKind = Literal["public", "certified", "auxiliary"]
 Role = Literal["history", "converter", "oversight"]
+Identifier = Literal["history", "number_only", "kana_birth_sex"]
+"""What ties a person's records together; ``open.identifier``."""
 Basis = Literal["explicit", "inferred"]
 Door = Literal["per_body", "shared"]
 Sharing = Literal["contract", "each"]
@@ -217,7 +219,7 @@ class Open(Struct, frozen=True, forbid_unknown_fields=True):
     basis: Literal["duty", "incentive", "voluntary"]
     by_function: Said
     mode: Literal["push", "pull"]
-    identifier: Literal["history", "number_only", "kana_birth_sex"]
+    identifier: Identifier
     nonstandard: Literal["convert", "accept", "refuse"]
     platform: Platform
     cost: Cost

@@ -13,6 +13,7 @@ from sekisho.provider.balance import Line
 from sekisho.provider.columns import transit_schema
 from sekisho.provider.findings import EXPLANATIONS, Finding
 from sekisho.provider.gathering import Classify
+from sekisho.provider.profile import Profile, read_mapping
 from sekisho.provider.readers import FORMATS, Format, format_of
 from sekisho.provider.records import Identity, Note, Outcome, Record
 from sekisho.provider.sources import Limits
@@ -31,12 +32,14 @@ __all__ = [
     "Outcome",
     "Part",
     "Prepared",
+    "Profile",
     "Record",
     "Refused",
     "Withheld",
     "format_of",
     "prepare",
     "read",
+    "read_mapping",
     "repeatable",
     "transit_schema",
 ]

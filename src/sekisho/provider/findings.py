@@ -122,6 +122,11 @@ EXPLANATIONS: dict[str, Explanation] = {
         "A My Number stands where an identifier is read; take it out at the source.",
         "番号法 (平成25年法律第27号) 第9条, 第20条",
     ),
+    "identifier.check-digit": Explanation(
+        "保険者番号・公費負担者番号の検証番号が合いません。番号はそのまま使いました。",
+        "The check digit of an insurer's or public payer's number is wrong; it was used as it is.",
+        "保険者番号等設定要領: the last digit follows from the others",
+    ),
     "person.no-birth-date": Explanation(
         "生年月日がないか読めません。", "The birth date is missing or cannot be read.", _CDM
     ),

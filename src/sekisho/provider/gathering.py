@@ -10,8 +10,17 @@ from dataclasses import dataclass, field
 
 from sekisho.provider.columns import Columns
 from sekisho.provider.findings import Finding, Findings
+from sekisho.provider.profile import Profile
 from sekisho.provider.readers.fhir_patient import USABLE, key_of
-from sekisho.provider.records import UNREADABLE, Identity, Note, Outcome, Record
+from sekisho.provider.records import (
+    MY_NUMBER,
+    NO_IDENTIFIER,
+    UNREADABLE,
+    Identity,
+    Note,
+    Outcome,
+    Record,
+)
 from sekisho.pseudonym.identifiers import PersonKey, canonical
 
 Classify = Callable[[str, str], Sequence[tuple[str, str]]]
@@ -64,7 +73,9 @@ class Gathering:
         classify: Classify,
         provider_key: bytes,
         kept: frozenset[str],
+        profile: Profile,
     ) -> None:
+        self._profile = profile
         self._format, self._classify, self._kept = format_id, classify, kept
         self._names: defaultdict[str, Name] = _Names(provider_key, family)
         self._kinds: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -102,6 +113,9 @@ class Gathering:
         """Take one record."""
         number = len(self._outcome)
         outcome, code = int(record.outcome), record.code
+        identity = self._profile.settle(record.identity) if record.identity else None
+        if outcome == _SENT and identity is not None and identity.problem:
+            outcome, code = _REFUSED, identity.problem
         kinds = self.kinds_of(record.record_type)
         if outcome == _SENT and not kinds:
             outcome, code = _ASIDE, "no-kind"
@@ -117,9 +131,11 @@ class Gathering:
         self._line.append(record.line)
         self._patient.append(patient)
         self._starts.append(record.part == 0)
-        if record.identity is not None:
-            for name in record.identity.refs:
-                self._identities[name] = record.identity
+        if identity is not None:
+            for name in identity.refs:
+                self._identities[name] = identity
+            for doubt in identity.doubts:
+                self.findings.add(Finding(self.files[-1], record.line, doubt, record.record_type))
         if outcome == _SENT:
             self.dropped[record.record_type] += record.dropped
             self._keep(record, number, patient, kinds)
@@ -223,6 +239,11 @@ class Gathering:
         system, bar, value = name.partition("|")
         if bar and system in USABLE:
             return key_of(system, value)
+        if bar and value:
+            unknown = Identity((name,), None, NO_IDENTIFIER, ((system, value),))
+            settled = self._profile.settle(unknown)
+            if settled.key is not None or settled.problem == MY_NUMBER:
+                return settled.key, settled.problem
         return None, "person.unknown"
 
 

@@ -31,7 +31,7 @@ from sekisho.pseudonym.group import Element
 from sekisho.pseudonym.identifiers import element_of
 
 VALID_DAYS = 7
-MANIFEST = "manifest"
+MANIFEST, METHODS = "manifest", "methods"
 
 
 @dataclass(frozen=True)
@@ -160,7 +160,16 @@ def _transfer(sender: Sender, part: Part, format_id: str, submission: str, door:
         signer=sender.code,
         key=sender.key,
         persons=encrypt_persons(persons, sender.global_key, sender.random),
-        payload={**part.tables, MANIFEST: pa.table({"json": [manifest]})},
+        payload={
+            **part.tables,
+            MANIFEST: pa.table({"json": [manifest]}),
+            METHODS: pa.table(
+                {
+                    "tag": pa.array([tag for tag, _ in part.identities], pa.string()),
+                    "method": pa.array([key.method for _, key in part.identities], pa.string()),
+                }
+            ),
+        },
         recipient=sender.directory.find(part.body).seal_recipient or "",
         global_key=sender.global_key,
     )

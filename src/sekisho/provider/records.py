@@ -23,6 +23,10 @@ OTHER = "other"
 """Record type of a line with a type that the format does not know; its name stays here."""
 
 
+NO_IDENTIFIER = "person.no-identifier"
+MY_NUMBER = "person.my-number"
+
+
 class Outcome(IntEnum):
     """What becomes of a record at the provider's side."""
 
@@ -33,11 +37,26 @@ class Outcome(IntEnum):
 
 
 class Identity(Struct, frozen=True, gc=False):
-    """The local names ``refs`` mean the person ``key``; ``problem`` says why there is none."""
+    """The local names ``refs`` mean the person ``key``; ``problem`` says why there is none.
+
+    Attributes:
+        others: (system, value) of identifiers that name the person to this institution at most.
+        named: the key by name in kana, birth date and sex, where all three are there.
+        doubts: codes of findings about a key that is used all the same.
+    """
 
     refs: tuple[str, ...]
     key: PersonKey | None
     problem: str = ""
+    others: tuple[tuple[str, str], ...] = ()
+    named: PersonKey | None = None
+    doubts: tuple[str, ...] = ()
+
+    @property
+    def hopeless(self) -> str:
+        """The finding's code where no profile of a provider can tell whose records these are."""
+        usable = self.problem == NO_IDENTIFIER and (self.others or self.named)
+        return "" if usable else self.problem
 
 
 class Record(Struct, frozen=True, gc=False):

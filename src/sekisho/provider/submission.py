@@ -17,6 +17,7 @@ from sekisho.provider.balance import Line, lines_of
 from sekisho.provider.columns import joined
 from sekisho.provider.findings import Finding
 from sekisho.provider.gathering import Classify, Gathering, person_numbers
+from sekisho.provider.profile import Profile
 from sekisho.provider.readers import format_of
 from sekisho.provider.records import Note, Outcome, Record
 from sekisho.provider.sources import Limits, keyed_digest
@@ -122,6 +123,7 @@ def prepare(
     random: RandomBytes,
     progress: Progress | None = None,
     limits: Limits | None = None,
+    profile: Profile | None = None,
 ) -> Prepared:
     """Read ``files`` and take the identifiers out.
 
@@ -130,6 +132,7 @@ def prepare(
         provider_key: the provider's own secret, 32 bytes; names source records.
         recipients: data class → body, or why there is none. A class that is not named has none.
         random: makes the tags; another for every person and body.
+        profile: which identifier ties records to persons, and what the provider's own mean.
 
     Raises:
         UserError: nothing at all can be read.
@@ -138,7 +141,9 @@ def prepare(
         raise UserError("provider.weak-key", "The provider's key has fewer than 32 bytes.")
     reader = format_of(format_id)
     bodies = {c: to for c, to in recipients.items() if not isinstance(to, Withheld)}
-    gathering = Gathering(reader.id, reader.family, classify, provider_key, frozenset(bodies))
+    gathering = Gathering(
+        reader.id, reader.family, classify, provider_key, frozenset(bodies), profile or Profile()
+    )
     digests = _read_all(reader.read, files, gathering, provider_key, progress, limits or Limits())
     keys = gathering.resolve()
     counts = gathering.counts()

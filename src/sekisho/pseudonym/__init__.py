@@ -22,6 +22,7 @@ One person from a source to a body ``alpha``, through both converters::
 
 from sekisho.pseudonym.batch import Batch, pack, unpack
 from sekisho.pseudonym.convert import convert_batch, convert_ciphertexts, open_batch, step_of
+from sekisho.pseudonym.dates import read_date
 from sekisho.pseudonym.elgamal import decrypt, decrypt_many, encrypt, encrypt_many
 from sekisho.pseudonym.group import (
     Element,
@@ -33,25 +34,39 @@ from sekisho.pseudonym.group import (
 )
 from sekisho.pseudonym.identifiers import (
     JP_INSURED,
+    JP_LOCAL,
     JP_PUBLIC_PAYER,
+    KANA_BIRTH_SEX,
     NORMAL_FORM,
     US_SSN,
     PersonKey,
     canonical,
+    doubts_of,
     element_of,
     identified,
     insured,
+    local,
+    named,
     parse_spec,
     public_payer,
+    spec_of,
     us_ssn,
 )
 from sekisho.pseudonym.keys import ConverterKeys, ConverterSecret, domain_key
-from sekisho.pseudonym.numbers import check_digit, fold, has_valid_check_digit, is_my_number
+from sekisho.pseudonym.numbers import (
+    check_digit,
+    fold,
+    fold_kana,
+    has_valid_check_digit,
+    is_my_number,
+)
 from sekisho.pseudonym.wrap import new_wrapping_key, unwrap, wrap
 
 __all__ = [
     "JP_INSURED",
+    "JP_LOCAL",
     "JP_PUBLIC_PAYER",
+    "KANA_BIRTH_SEX",
     "NORMAL_FORM",
     "US_SSN",
     "Batch",
@@ -69,21 +84,27 @@ __all__ = [
     "decrypt",
     "decrypt_many",
     "domain_key",
+    "doubts_of",
     "element_of",
     "encrypt",
     "encrypt_many",
     "fold",
+    "fold_kana",
     "has_valid_check_digit",
     "hash_to_group",
     "identified",
     "insured",
     "is_my_number",
+    "local",
+    "named",
     "new_wrapping_key",
     "open_batch",
     "pack",
     "parse_spec",
     "public_payer",
     "random_element",
+    "read_date",
+    "spec_of",
     "step_of",
     "unpack",
     "unwrap",

@@ -17,17 +17,21 @@ from typing import Final, Literal
 
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal, UserError
+from sekisho.pseudonym.dates import read_date
 from sekisho.pseudonym.group import Element, hash_to_group
-from sekisho.pseudonym.numbers import fold, is_my_number
+from sekisho.pseudonym.numbers import fold, fold_kana, has_valid_check_digit, is_my_number
 
 NORMAL_FORM: Final = 1
 """Version of the normal form; it is hashed with the key, so that two forms never meet."""
 
 JP_INSURED: Final = "http://jpfhir.jp/fhir/clins/Idsystem/JP_Insurance_memberID"
 JP_PUBLIC_PAYER: Final = "http://jpfhir.jp/fhir/clins/Idsystem/JP_PublicPayer_memberID"
+JP_LOCAL: Final = "urn:oid:1.2.392.100495.20.3.51.1"
+"""With the institution code (10 digits) after it: a hospital's own numbers (JP Core)."""
+KANA_BIRTH_SEX: Final = "urn:sekisho:kana-birth-sex"
 US_SSN: Final = "http://hl7.org/fhir/sid/us-ssn"
 
-Method = Literal["number", "direct"]
+Method = Literal["number", "direct", "name", "local"]
 Sex = Literal["male", "female", "other", "unknown"]
 
 _ALIASES: Final = {"urn:oid:2.16.840.1.113883.4.1": US_SSN}
@@ -36,6 +40,7 @@ _SEXES: Final[dict[str, Sex]] = {
     "2": "female", "F": "female", "FEMALE": "female", "女": "female", "女性": "female",
     "OTHER": "other", "UNKNOWN": "unknown",
 }  # fmt: skip
+_SEX_FORMS: Final = "Sex is 1 or 2 (receipts), or male, female, other, unknown (FHIR)."
 _ELDERLY: Final = "39"  # 法別番号 of 後期高齢者医療: its number is a person's own and has no 枝番
 
 
@@ -44,7 +49,8 @@ class PersonKey:
     """One person's key. Only what identifies is in it: equal keys are one person.
 
     ``method`` is ``number`` where the number alone is a person's, ``direct`` where birth date
-    and sex complete it. The repr shows system and method, never the rest.
+    and sex complete it, ``name`` where a name in kana takes the number's place, ``local`` where
+    the number means something at one institution only. The repr shows system and method alone.
     """
 
     system: str
@@ -58,11 +64,12 @@ class PersonKey:
             raise _malformed("A person key needs a system and a value in normal form.")
         completed = self.birth_date is not None and self.sex is not None
         bare = self.birth_date is None and self.sex is None
-        if not (completed if self.method == "direct" else bare):
+        if not (completed if self.method in ("direct", "name") else bare):
             raise _malformed(
-                "Birth date and sex belong, both, to keys of method 'direct' and to no other."
+                "Birth date and sex belong, both, to keys of a shared number or a name alone."
             )
-        _refuse_my_number(self.value, *self.value.split(":"))
+        if self.method != "local":  # there `local` decides
+            _refuse_my_number(self.value, *self.value.split(":"))
 
 
 def insured(
@@ -113,6 +120,26 @@ def us_ssn(value: str) -> PersonKey:
     return PersonKey(US_SSN, digits)
 
 
+def local(system: str, value: str, *, twelve_digits: bool = False) -> PersonKey:
+    """Return the key of a person whom one institution knows by its own number alone.
+
+    It names the institution's ``system``, so that it meets nobody else's. ``twelve_digits``: the
+    institution has declared that its numbers have twelve digits; one in eleven of them would
+    otherwise be taken for an individual number.
+    """
+    if not twelve_digits:
+        _refuse_my_number(value)
+    return PersonKey(system.strip(), fold(value), method="local")
+
+
+def named(kana: str, birth: date, sex: str) -> PersonKey:
+    """Return the key of a person by name in kana, birth date and sex."""
+    known = _SEXES.get(fold(sex, upper=True))
+    if known is None:
+        raise _malformed(_SEX_FORMS)
+    return PersonKey(KANA_BIRTH_SEX, fold_kana(kana), birth, known, "name")
+
+
 def identified(
     system: str, value: str, *, birth: date | None = None, sex: str | None = None
 ) -> PersonKey:
@@ -125,6 +152,8 @@ def identified(
         return public_payer(payer, recipient)
     if system == US_SSN:
         return us_ssn(value)
+    if system.startswith(JP_LOCAL):
+        return local(system, value)
     return PersonKey(system, fold(value))  # case counts: FHIR R4, Identifier.value
 
 
@@ -132,9 +161,9 @@ def parse_spec(spec: Mapping[str, object]) -> PersonKey:
     """Read a person as a scenario names one.
 
     ``{system, value}`` or ``{insured = "06132013:12:345:01"}``, both with ``birth`` (a date) and
-    ``sex`` where the number alone does not identify.
+    ``sex`` where the number alone does not identify; or ``{kana, birth, sex}``.
     """
-    unknown = sorted(set(spec) - {"system", "value", "insured", "birth", "sex"})
+    unknown = sorted(set(spec) - {"system", "value", "insured", "kana", "birth", "sex"})
     if unknown:
         raise UserError(
             "identifier.unknown-key",
@@ -143,13 +172,25 @@ def parse_spec(spec: Mapping[str, object]) -> PersonKey:
         )
     text = {key: value for key, value in spec.items() if key != "birth"}
     if not all(isinstance(value, str) for value in text.values()) or (
-        set(text) - {"sex"} not in ({"system", "value"}, {"insured"})
+        set(text) - {"sex"} not in ({"system", "value"}, {"insured"}, {"kana"})
     ):
-        raise _malformed("A person is named by the texts system and value, or by insured.")
+        raise _malformed("A person is named by system and value, by insured, or by kana; texts.")
     sex = str(spec["sex"]) if "sex" in spec else None
     birth = _birth(spec.get("birth"))
+    if "kana" in spec or spec.get("system") == KANA_BIRTH_SEX:
+        if birth is None or sex is None:
+            raise _malformed("A name in kana goes with birth date and sex.")
+        return named(str(spec.get("kana", spec.get("value"))), birth, sex)
     system = str(spec.get("system", JP_INSURED))
     return identified(system, str(spec.get("value", spec.get("insured"))), birth=birth, sex=sex)
+
+
+def spec_of(key: PersonKey) -> dict[str, str]:
+    """Return what `parse_spec` reads as ``key``."""
+    spec = {"system": key.system, "value": key.value}
+    if key.birth_date is not None and key.sex is not None:
+        spec |= {"birth": key.birth_date.isoformat(), "sex": key.sex}
+    return spec
 
 
 def canonical(key: PersonKey) -> bytes:
@@ -170,6 +211,16 @@ def element_of(key: PersonKey) -> Element:
     return hash_to_group(canonical(key))
 
 
+def doubts_of(key: PersonKey) -> tuple[str, ...]:
+    """Return codes of what is doubtful in a key that can be used all the same."""
+    if key.system not in (JP_INSURED, JP_PUBLIC_PAYER):
+        return ()
+    payer = key.value[:8]
+    # 国保 has six digits, filled up from the left.
+    payer = payer[2:] if payer.startswith("00") else payer
+    return () if has_valid_check_digit(payer) else ("identifier.check-digit",)
+
+
 def _direct(system: str, value: str, birth: date | None, sex: str | None) -> PersonKey:
     if birth is None or sex is None:
         raise UserError(
@@ -180,7 +231,7 @@ def _direct(system: str, value: str, birth: date | None, sex: str | None) -> Per
         )
     known = _SEXES.get(fold(sex, upper=True))
     if known is None:
-        raise _malformed("Sex is 1 or 2 (receipts), or male, female, other, unknown (FHIR).")
+        raise _malformed(_SEX_FORMS)
     return PersonKey(system, value, birth, known, "direct")
 
 
@@ -202,10 +253,7 @@ def _digits(text: str, longest: int, what: str) -> str:
 def _birth(value: object) -> date | None:
     if value is None or type(value) is date:
         return value
-    try:
-        return date.fromisoformat(str(value))
-    except ValueError:
-        raise _malformed("A birth date is written YYYY-MM-DD.") from None
+    return read_date(str(value))
 
 
 def _refuse_my_number(*texts: str) -> None:

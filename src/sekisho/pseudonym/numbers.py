@@ -11,6 +11,10 @@ from typing import Final
 _HYPHENS: Final = dict.fromkeys(map(ord, "‐‑‒–—―⁃−─━ー﹘﹣－ｰ"), "-")
 # Separators, controls, formats; and the variation selectors, which only choose a glyph.
 _DROPPED_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
+_SMALL_KANA: Final = {
+    **dict(zip(map(ord, "ァィゥェォッャュョヮヵヶ"), "アイウエオツヤユヨワカケ", strict=True)),
+    **dict.fromkeys(map(ord, "・･-'"), None),
+}
 _VARIATION: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180d\u180f]")
 
 
@@ -30,6 +34,17 @@ def fold(text: str, *, upper: bool = False) -> str:
         if folded == text:
             return folded
         text = folded
+
+
+def fold_kana(text: str) -> str:
+    """Return a name in kana in normal form 1: full-width katakana, large, without any mark.
+
+    Hiragana, half width, small kana (ッ, ャ …), spaces, middle dots and long-vowel marks make no
+    difference: which of them a system can write differs from system to system.
+    """
+    folded = fold(text, upper=True)
+    kana = "".join(chr(ord(c) + 0x60) if "ぁ" <= c <= "ゖ" else c for c in folded)
+    return kana.translate(_SMALL_KANA)
 
 
 def check_digit(body: str) -> int:

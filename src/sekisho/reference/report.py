@@ -15,6 +15,7 @@ from sekisho.reference.report_of_bodies import (
     Counts,
     Effects,
     HeldRows,
+    HistoriesOf,
     IncidentSeen,
     JoinedDecisions,
     LandedSubmission,
@@ -191,6 +192,36 @@ class Unmeasured(Strict, frozen=True):
     why: str | BothLanguages
 
 
+class LinksOf(Strict, frozen=True):
+    """Persons whose links are missed or false, by age on the day of the extract, sex and cause."""
+
+    persons: Count
+    by_age: Counts
+    by_sex: Counts
+    by_cause: Counts
+
+
+class Linkage(Strict, frozen=True):
+    """Links measured against the truth of a made population, on the day of the last extract.
+
+    ``persons``: people with records; ``several``: those who have them at several holders or under
+    several identifiers, so that a link can be missed. ``methods``: persons by how they were
+    identified, summed over holders. ``missed``: people whose records are not all found to be one
+    person's. ``false``: people who are taken for somebody else. ``unknown``: persons at a holder
+    who are nobody of the population.
+    """
+
+    identifier: Literal["history", "number_only", "kana_birth_sex"]
+    on: date
+    persons: Count
+    several: Count
+    methods: Counts
+    conflicts: Count
+    unknown: Count
+    missed: LinksOf
+    false: LinksOf
+
+
 class Seconds(Strict, frozen=True):
     """Wall-clock seconds of the run's parts."""
 
@@ -230,6 +261,7 @@ class Report(Strict, frozen=True):
     landed: dict[str, list[LandedSubmission]]
     lists: dict[str, ListsOf]
     effects: dict[str, Effects]
+    histories: dict[str, HistoriesOf]
     lanes: dict[str, list[LaneSeen]]
     joined: dict[str, dict[str, JoinedDecisions]]
     projects: dict[str, ProjectSeen]
@@ -241,3 +273,4 @@ class Report(Strict, frozen=True):
     not_measured_yet: list[Unmeasured]
     seconds: Seconds
     failed: list[FailedMessage]
+    linkage: Linkage | None

@@ -148,6 +148,37 @@ class ListUsed(Strict, frozen=True):
     on: date | None = None
 
 
+class LinkageQuality(Strict, frozen=True):
+    """How well the persons of one holder's part are identified, as they were sent.
+
+    ``by_method``: persons by how the provider identified them (number, direct: number with birth
+    date and sex, name: kana with both, local: a hospital's own number, other). ``aliases_used``:
+    records' persons sent under an older number. ``merged``: persons made of several numbers'
+    records. ``conflicts``: persons kept apart although a history calls them one.
+    """
+
+    persons: Count
+    by_method: Counts
+    aliases_used: Count
+    merged: Count
+    conflicts: Count
+
+
+class KeptHistory(Strict, frozen=True):
+    """Alias events at a receiver, in one domain: the last batch taken, and how many events."""
+
+    batch: Count
+    events: Count
+
+
+class HistoriesOf(Strict, frozen=True):
+    """Changes of numbers at one body: stated to it, kept by it, and cases left for a clerk."""
+
+    changes: Count
+    kept: dict[str, KeptHistory]
+    conflicts: Count
+
+
 class PartSeen(Strict, frozen=True):
     """One holder's part of an extract, for one class of data."""
 
@@ -161,6 +192,7 @@ class PartSeen(Strict, frozen=True):
     rows: Counts
     persons: Count
     dropped: Count
+    linkage: LinkageQuality
     blanked: dict[str, Count | Counts]
     again: Count
 

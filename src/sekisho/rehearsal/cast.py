@@ -16,6 +16,7 @@ from sekisho.rehearsal.scenario import Scenario
 
 OBSERVER = "observer"
 DESK = "desk-client"
+INSURER = "insurer-client"
 
 
 def applicant_of(application: str) -> str:
@@ -43,6 +44,7 @@ def cast(scenario: Scenario, framework: Framework, folder: Path) -> tuple[Actor,
                 Actor(name, "reviewer", keys / name, ("checker",)) for name in checkers(body)
             ]
     actors.append(Actor(DESK, "desk", keys / DESK))
+    actors.append(Actor(INSURER, "insurer", keys / INSURER))
     actors.append(Actor(OBSERVER, "observer", keys / OBSERVER))
     return tuple(actors)
 

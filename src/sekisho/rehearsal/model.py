@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,8 +13,10 @@ from msgspec.structs import replace
 
 from sekisho.common.errors import UserError
 from sekisho.control.catalogue import TableColumns, check_columns
+from sekisho.framework.model import Identifier
 from sekisho.pseudonym.identifiers import PersonKey, parse_spec
 from sekisho.synthetic import Generated, Period, ProviderSpec, person_of
+from sekisho.synthetic import Person as MadePerson
 
 Format = Literal[
     "fhir-ndjson",
@@ -45,12 +47,18 @@ class Strict(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Provider(Strict, frozen=True):
-    """One institution. Which operator it has a contract with, and what kind it is, if any."""
+    """One institution. Which operator it has a contract with, and what kind it is, if any.
+
+    ``mapping``: its own file from local numbers to insured ones (CSV: local, insured, birth, sex).
+    ``twelve_digits``: its own numbers have twelve digits, and none of them is an 個人番号.
+    """
 
     code: Institution
     name: Name
     operator: Id | None = None
     function: Id | None = None
+    mapping: str | None = None
+    twelve_digits: bool = False
 
 
 class Population(Strict, frozen=True):
@@ -145,6 +153,20 @@ class Cohort(Strict, frozen=True):
             raise ValueError("the cohort's first day comes after its last")
         if (self.min_age or 0) > (150 if self.max_age is None else self.max_age):
             raise ValueError("the cohort's least age is above its greatest")
+
+
+class NumberChange(Strict, frozen=True):
+    """An insurer's word, said on a day, that one person has a new number; ``split`` unsays it.
+
+    Changes of a made population are told by themselves. ``valid_from`` is the day if not given.
+    """
+
+    day: Day
+    old: Person
+    new: Person
+    valid_from: date | None = None
+    reason: Literal["insurer-change", "age-75", "household", "correction"] = "insurer-change"
+    split: bool = False
 
 
 class Application(Strict, frozen=True):
@@ -243,6 +265,7 @@ class ScenarioFile(Strict, frozen=True):
     population: Population | None = None
     submission: tuple[SubmissionFile, ...] = ()
     opt_out: tuple[OptOut, ...] = ()
+    number_change: tuple[NumberChange, ...] = ()
     application: tuple[Application, ...] = ()
     job: tuple[JobFile, ...] = ()
     view: tuple[View, ...] = ()
@@ -261,6 +284,7 @@ class Scenario(Strict, frozen=True):
     population: Population | None
     submission: tuple[Submission, ...]
     opt_out: tuple[OptOut, ...]
+    number_change: tuple[NumberChange, ...]
     application: tuple[Application, ...]
     job: tuple[Job, ...]
     collection: Collection
@@ -317,19 +341,32 @@ class Scenario(Strict, frozen=True):
             return Period(chosen.from_, chosen.to)
         return Period.before(self.start)
 
-    def spec_of(self, person: Person) -> dict[str, Any]:
-        """Return what the person writes into the form at a desk, as `parse_spec` takes it."""
+    def spec_of(
+        self, person: Person, day: int = 0, identifier: Identifier = "history"
+    ) -> dict[str, Any]:
+        """Return what the person writes into the form at a desk, as `parse_spec` takes it.
+
+        Of a made person, what identifies them on that day by what the framework goes by.
+        """
         if person.number is not None:
-            return person_of(self.seed, person.number).spec()
+            on, made = self.start + timedelta(days=day), person_of(self.seed, person.number)
+            if identifier == "kana_birth_sex":
+                return {"kana": made.called(on).kana, "birth": made.birth, "sex": made.sex}
+            return made.spec(on)
         return {
             name: value
             for name in person.__struct_fields__
             if (value := getattr(person, name)) is not None
         }
 
-    def key_of(self, person: Person) -> PersonKey:
-        """Return the person's key."""
-        return parse_spec(self.spec_of(person))
+    def key_of(self, person: Person, day: int = 0) -> PersonKey:
+        """Return the person's key on a day."""
+        return parse_spec(self.spec_of(person, day))
+
+    def people(self) -> tuple[MadePerson, ...]:
+        """Return the made population; nobody where files are named."""
+        size = 0 if self.population is None else self.population.persons
+        return tuple(person_of(self.seed, number) for number in range(size))
 
     def provider_of(self, code: str) -> Provider:
         """Return the provider with ``code``; KeyError where there is none."""

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from sekisho.common.secretfile import read_secret, write_secret
 from sekisho.control.optout import Scope
 from sekisho.data.analysis.study import pack
 from sekisho.exchange import parcel, seal
+from sekisho.exchange.directory import Peer
 from sekisho.exchange.keys import SigningKey
 from sekisho.framework import (
     CLASSES,
@@ -36,10 +38,20 @@ from sekisho.framework import (
 )
 from sekisho.person import View as PersonView
 from sekisho.person import ask, collect
-from sekisho.provider import Prepared, Withheld, prepare, repeatable
+from sekisho.provider import Prepared, Profile, Withheld, prepare, read_mapping, repeatable
 from sekisho.provider.handover import Handed, Sender, agreed, hand_over
+from sekisho.pseudonym.keys import ConverterKeys
 from sekisho.rehearsal import cast
-from sekisho.rehearsal.scenario import Application, Job, OptOut, Scenario, Submission, View
+from sekisho.rehearsal.linkage import Population, holders_of, measure
+from sekisho.rehearsal.scenario import (
+    Application,
+    Job,
+    OptOut,
+    Provider,
+    Scenario,
+    Submission,
+    View,
+)
 from sekisho.rehearsal.stage import Stage
 
 To = BodyId | Withheld
@@ -71,12 +83,15 @@ class Play:
     stage: Stage
     folder: Path
     record: Record = field(default_factory=Record)
+    told: set[tuple[int, date]] = field(default_factory=set)
+    """Changes of made persons' numbers that insurers have told: person, day of the change."""
 
     def days(self) -> list[int]:
         """Return the days on which something happens, in order."""
         found = {0}
         found |= {one.day for one in self.scenario.submission}
         found |= {choice.day for choice in self.scenario.opt_out}
+        found |= {change.day for change in self.scenario.number_change}
         for asked in self.scenario.application:
             found |= {asked.day, asked.day + VOTE_DAYS}
         found |= {job.day for job in self.scenario.job}
@@ -88,6 +103,7 @@ class Play:
         """Play day after day; yield what is being done, for a progress bar."""
         for day in self.days():
             yield f"day {day}"
+            self.tell_changes(day)
             self.stage.set_day(self.day_of(day))
             for sent in [one for one in self.scenario.submission if one.day == day]:
                 yield f"day {day}: submission of {sent.provider} ({sent.format})"
@@ -135,6 +151,7 @@ class Play:
                 sender.provider_key,
                 to,
                 repeatable(sent.files, sent.format, sender.provider_key),
+                profile=self._profile(provider),
             )
         except SekishoError as error:
             self.record.submissions.append(
@@ -229,6 +246,74 @@ class Play:
         self.stage.tell(converter, converter, "conversion/rotate", {"deadline_days": 14})
         self.stage.settle()
 
+    def _profile(self, provider: Provider) -> Profile:
+        return Profile(
+            identifier=self.framework.open.identifier,
+            mapping=read_mapping(Path(provider.mapping)) if provider.mapping else {},
+            twelve_digits=provider.twelve_digits,
+        )
+
+    # Histories
+
+    def tell_changes(self, day: int) -> None:
+        """Let insurers tell the history service of new numbers, before the day's cut-off."""
+        forms = [*self._made_changes(self.day_of(day)), *self._named_changes(day)]
+        if not forms:
+            return
+        history = self._history()
+        sealed = [seal.seal(canonical_json(form), history.seal_recipient or "") for form in forms]
+        message = parcel.pack({}, sealed)
+        self.stage.tell(
+            cast.INSURER, history.id, "history/change", message, content_type=parcel.MEDIA_TYPE
+        )
+        self.stage.settle()
+
+    def _made_changes(self, today: date) -> Iterator[dict[str, Any]]:
+        """Yield what changed for people of the population since their records began."""
+        first = self.scenario.period().first
+        for person in self.scenario.people():
+            for old, new in pairwise(person.episodes):
+                change = (person.number, new.since)
+                if first < new.since <= today and new.heard and change not in self.told:
+                    self.told.add(change)
+                    yield _form(old.spec(), new.spec(), new.since, new.reason, split=False)
+
+    def _named_changes(self, day: int) -> Iterator[dict[str, Any]]:
+        for one in self.scenario.number_change:
+            if one.day == day:
+                yield _form(
+                    self.scenario.spec_of(one.old, day),
+                    self.scenario.spec_of(one.new, day),
+                    one.valid_from or self.day_of(day),
+                    one.reason,
+                    split=one.split,
+                )
+
+    def _history(self) -> Peer:
+        return self.stage.deployment.directory.find(self.framework.with_role("history")[0])
+
+    def linkage(self) -> dict[str, Any] | None:
+        """Return missed and false links; None where the people are not ours to know."""
+        asked, people = self.scenario.application, self.scenario.people()
+        if not asked or not people:
+            return None
+        on = self.day_of(max(one.day for one in asked) + VOTE_DAYS)
+        where = holders_of(self.framework)
+        path = f"rehearsal/united?on={on.isoformat()}"
+        found = sorted((self.folder / "bodies").glob("*/keys/converter"))
+        return measure(
+            Population(
+                self.scenario.seed,
+                people,
+                tuple(one.code for one in self.scenario.provider),
+                self.scenario.period(),
+            ),
+            [ConverterKeys.from_bytes(read_secret(file)) for file in found],
+            {body: self.stage.ask(cast.OBSERVER, body, path) for body in where},
+            self.framework.open.identifier,
+            on,
+        )
+
     # Opt-out
 
     def choose(self, choice: OptOut) -> None:
@@ -238,8 +323,9 @@ class Play:
             self.record.notes.append(f"scope {choice.scope}: no such body in this framework")
             return
         desk = desks(self.framework)[0]
-        history = self.stage.deployment.directory.find(self.framework.with_role("history")[0])
-        spec = self.scenario.spec_of(choice.person)
+        history = self._history()
+        by = self.framework.open.identifier
+        spec = self.scenario.spec_of(choice.person, choice.day, by)
         form = seal.seal(canonical_json(_plain(spec)), history.seal_recipient or "")
         self.stage.tell(
             cast.DESK,
@@ -412,6 +498,19 @@ def _cohort(asked: Application) -> dict[str, Any]:
         if age is not None:
             said[name] = age
     return said
+
+
+def _form(
+    old: dict[str, Any], new: dict[str, Any], since: date, reason: str, *, split: bool
+) -> dict[str, Any]:
+    """Return an insurer's statement, as the history service reads it."""
+    return {
+        "old": _plain(old),
+        "new": _plain(new),
+        "valid_from": since.isoformat(),
+        "reason": reason,
+        "split": split,
+    }
 
 
 def _plain(spec: dict[str, Any]) -> dict[str, Any]:

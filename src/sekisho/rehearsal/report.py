@@ -61,6 +61,11 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
         "effects": {
             body: one["effects"] for body, one in figures.items() if any(one["effects"].values())
         },
+        "histories": {
+            body: one["histories"]
+            for body, one in figures.items()
+            if one["histories"]["changes"] or one["histories"]["kept"]
+        },
         "lanes": {body: one["lanes"] for body, one in figures.items() if one["lanes"]},
         "joined": {body: one["joined"] for body, one in figures.items() if one["joined"]},
         "projects": {

@@ -97,11 +97,13 @@ def run(
         figures = {
             body: stage.ask(cast.OBSERVER, body, "status/figures") for body in deployment.urls
         }
+        linkage = play.linkage()
         failed = _failed(stage)
         stage.close()
     seconds["total"] = time.monotonic() - started
     report = compose(play, figures, seconds)
     report["failed"] = failed
+    report["linkage"] = linkage
     report["steps"] = steps
     write_atomically(
         out / "report.json",

@@ -17,12 +17,14 @@ import msgspec
 from sekisho.common.errors import SekishoError, UserError
 from sekisho.common.toml import locate, parse_toml
 from sekisho.control.optout import Scope
+from sekisho.provider import read_mapping
 from sekisho.pseudonym.identifiers import parse_spec
 from sekisho.rehearsal.model import (
     Application,
     Cohort,
     Job,
     JobFile,
+    NumberChange,
     OptOut,
     Override,
     Person,
@@ -39,6 +41,7 @@ __all__ = [
     "Application",
     "Cohort",
     "Job",
+    "NumberChange",
     "OptOut",
     "Override",
     "Person",
@@ -106,16 +109,20 @@ class _Reader:
             self._choice(n, choice, raw.population)
         for n, view in enumerate(raw.view):
             self._person(("view", n, "person"), view.person, raw.population)
+        for n, change in enumerate(raw.number_change):
+            for name, person in (("old", change.old), ("new", change.new)):
+                self._person(("number_change", n, name), person, raw.population)
         for n, asked in enumerate(raw.application):
             self._located(("application", n, "tables"), asked.asked)
         return Scenario(
             framework=self._framework(raw.framework),
             start=raw.start,
             seed=raw.seed,
-            provider=raw.provider,
+            provider=tuple(self._provider(n, one) for n, one in enumerate(raw.provider)),
             population=raw.population,
             submission=tuple(submissions),
             opt_out=raw.opt_out,
+            number_change=raw.number_change,
             application=raw.application,
             job=tuple(self._job(n, one, raw.application) for n, one in enumerate(raw.job)),
             collection=raw.collection,
@@ -123,6 +130,14 @@ class _Reader:
             view=raw.view,
             rotation=raw.rotation,
         )
+
+    def _provider(self, n: int, one: Provider) -> Provider:
+        if one.mapping is None:
+            return one
+        place = ("provider", n, "mapping")
+        file = self._files(place, (one.mapping,))[0]
+        self._located(place, lambda: read_mapping(file))
+        return msgspec.structs.replace(one, mapping=str(file))
 
     def _framework(self, name: str) -> str:
         if not name.endswith(".toml"):

@@ -8,8 +8,8 @@ Rules this room keeps:
 - Every figure and code names its source; what is assumed says so.
 
 It is no model of any disease, of any hospital or of anybody: whatever a study finds here is what
-was put in. Readers are proved on foreign files first, never on these alone. Not yet: changes of
-insurer, inpatients, spelling variants of one name, planted faults.
+was put in. Readers are proved on foreign files first, never on these alone. Not yet: inpatients,
+spelling variants of one name in one day's files, planted faults.
 """
 
 from sekisho.synthetic.care import Period, Visit, visits_of

@@ -13,12 +13,12 @@ from typing import Any
 import orjson
 
 from sekisho.synthetic.care import Visit
-from sekisho.synthetic.person import Person
+from sekisho.synthetic.person import Called
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.tables import codes, condition, drug_for, result
 
 MEMBER_ID = "http://jpfhir.jp/fhir/clins/Idsystem/JP_Insurance_memberID"
-_LOCAL_ID = "urn:oid:1.2.392.100495.20.3.51.1"  # + institution code
+LOCAL_ID = "urn:oid:1.2.392.100495.20.3.51.1"  # + institution code
 _ICD10_JP = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/ICD10-2013-full"
 _ICD10 = "http://hl7.org/fhir/sid/icd-10"
 _MEDIS = "http://medis.or.jp/CodeSystem/master-disease-keyNumber"
@@ -90,13 +90,14 @@ def _resources(institution: Institution, patient: Patient) -> Made:
 
 def _patient(institution: Institution, patient: Patient) -> dict[str, Any]:
     person, last = patient.person, patient.visits[-1]
+    insurance, called = person.insurance(last.day), person.called(last.day)
     made: dict[str, Any] = {
         "id": patient.chart,
         "identifier": [
-            {"system": f"{_LOCAL_ID}{institution.spec.code}", "value": patient.chart},
-            {"system": MEMBER_ID, "value": person.insurance(last.day).member_id},
+            {"system": f"{LOCAL_ID}{institution.spec.code}", "value": patient.chart},
+            *([{"system": MEMBER_ID, "value": insurance.member_id}] if insurance else []),
         ],
-        "name": [_name(person, 0, "IDE"), _name(person, 1, "SYL")],
+        "name": [_name(called, 0, "IDE"), _name(called, 1, "SYL")],
         "telecom": [{"system": "phone", "value": person.phone, "use": "home"}],
         "gender": person.sex,
         "birthDate": person.birth.isoformat(),
@@ -107,8 +108,8 @@ def _patient(institution: Institution, patient: Patient) -> dict[str, Any]:
     return made
 
 
-def _name(person: Person, writing: int, kind: str) -> dict[str, Any]:
-    family, given = person.family_name[writing], person.given_name[writing]
+def _name(called: Called, writing: int, kind: str) -> dict[str, Any]:
+    family, given = called.family[writing], called.given[writing]
     return {
         "extension": [{"url": _REPRESENTATION, "valueCode": kind}],
         "text": f"{family} {given}",

@@ -101,7 +101,8 @@ def _patients(
 def _known(institution: Institution, patient: Patient, kind: str) -> frozenset[str]:
     noted = [condition(id) for visit in patient.visits for id in visit.noted]
     if kind == "uke":
-        return frozenset(one.receipt for one in noted)
+        insured = patient.person.insurance(patient.visits[0].day) is not None
+        return frozenset(one.receipt for one in noted if insured)
     return frozenset(one.dotted if institution.dotted else one.icd10 for one in noted)
 
 

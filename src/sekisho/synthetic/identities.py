@@ -81,7 +81,8 @@ def registered(seed: int, number: int) -> Registered:
     phone = f"03-{home.between(1000, 9999)}-{home.between(1000, 9999)}"
     of = number - 1 if _twin(seed, number) else number
     person = person_of(seed, of)
-    given, given_kana = person.given_name if of == number else _sibling(seed, number, person.sex)
+    own = person.names[0].given
+    given, given_kana = own if of == number else _sibling(seed, number, person.sex)
     return Registered(
         kanji,
         given,
@@ -244,7 +245,7 @@ def _twin(seed: int, number: int) -> bool:
 
 def _sibling(seed: int, number: int, sex: str) -> tuple[str, str]:
     """Return a given name for a twin, another than the first one's."""
-    first = person_of(seed, number - 1).given_name
+    first = person_of(seed, number - 1).names[0].given
     choices = [n for n in (names().male if sex == "male" else names().female) if n[0] != first[0]]
     kanji, kana, _ = Draws(seed, "identity-sibling", number).pick(choices)
     return kanji, kana

@@ -74,6 +74,26 @@ class InsuranceFacts(Strict, frozen=True):
     prefectures: tuple[str, ...]
 
 
+class Change(Strict, frozen=True):
+    """How identifiers change, and who has none; in 100 or 1,000 as the names say.
+
+    ``yearly``: persons in 100 whose insurer changes in a year, from each age in ``from_`` upwards.
+    ``unheard``: changes in 100 of which the history service never learns. ``married``: in 1,000 a
+    year, the women of 20 to 39 who take another family name. ``respelt``: in 1,000 a year, whose
+    kana are corrected. ``local_only``: in 1,000, who have no insured number. ``namesake``: in
+    1,000, who share kana, birth date and sex with somebody before them.
+    """
+
+    source: str
+    from_: tuple[int, ...] = field(name="from")
+    yearly: tuple[int, ...]
+    unheard: int
+    married: int
+    respelt: int
+    local_only: int
+    namesake: int
+
+
 class Population(Strict, frozen=True):
     """population.toml."""
 
@@ -85,6 +105,7 @@ class Population(Strict, frozen=True):
     kidney: Kidney
     insurer: tuple[Insurer, ...]
     insurance: InsuranceFacts
+    change: Change
 
 
 class Condition(Strict, frozen=True):

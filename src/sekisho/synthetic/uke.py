@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
+from itertools import groupby
 from pathlib import Path
 
 from sekisho.synthetic.care import Period, Visit
+from sekisho.synthetic.insurance import Insurance
 from sekisho.synthetic.person import Person
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.tables import UNCODED, Drug, condition, drug_for, unit
@@ -63,16 +65,17 @@ def _file(institution: Institution, first: date, last: date, payer: str) -> Iter
     body: list[str] = []
     number = receipts = points = 0
     for patient in institution.patients:
-        visits = [v for v in patient.visits if first <= v.day <= last]
-        number += bool(visits)  # counts on over both files: no two of a month have one number
-        if not visits or patient.person.insurance(first).social != (payer == "1"):
-            continue
-        receipts += 1
-        claims = list(_claims(visits))
-        total = sum(claim.points * claim.times for claim in claims)
-        points += total
-        body += _receipt(institution, patient, number, visits, total)
-        body += [line for claim in claims for line in _claim_lines(claim)]
+        of_month = [v for v in patient.visits if first <= v.day <= last]
+        for insurance, visits in _by_insurance(patient.person, of_month):
+            number += 1  # counts on over both files: no two of a month have one number
+            if insurance.social != (payer == "1"):
+                continue
+            receipts += 1
+            claims = list(_claims(visits))
+            total = sum(claim.points * claim.times for claim in claims)
+            points += total
+            body += _receipt(institution, patient, insurance, number, visits, total)
+            body += [line for claim in claims for line in _claim_lines(claim)]
     if not receipts:
         return
     code, billed = (
@@ -86,26 +89,38 @@ def _file(institution: Institution, first: date, last: date, payer: str) -> Iter
     yield _line("GO", str(receipts), str(points), "99")
 
 
+def _by_insurance(person: Person, visits: list[Visit]) -> Iterator[tuple[Insurance, list[Visit]]]:
+    """Return one receipt's visits for each insurance of a month; none for who has none."""
+    for insurance, same in groupby(visits, key=lambda visit: person.insurance(visit.day)):
+        if insurance is not None:
+            yield insurance, list(same)
+
+
 def _receipt(
-    institution: Institution, patient: Patient, number: int, visits: list[Visit], points: int
+    institution: Institution,
+    patient: Patient,
+    insurance: Insurance,
+    number: int,
+    visits: list[Visit],
+    points: int,
 ) -> Iterator[str]:
     person, month = patient.person, visits[0].day
-    insurance = person.insurance(month)
+    called = person.called(month)
     symbol, own = insurance.symbol, insurance.number
     if institution.wide:
         symbol, own = symbol.translate(_WIDE), own.translate(_WIDE)
     yield _line(
         "RE",
         str(number),
-        _kind(person, month),
+        _kind(person, insurance, month),
         f"{month:%Y%m}",
-        person.name.replace(" ", "　"),
+        called.name.replace(" ", "　"),
         "1" if person.sex == "male" else "2",
         f"{person.birth:%Y%m%d}",
         *[""] * 6,
         patient.chart,
         *[""] * 22,
-        person.kana.replace(" ", "　"),
+        called.kana.replace(" ", "　"),
     )
     yield _line("HO", insurance.insurer.rjust(8), symbol, own, str(len(visits)), str(points))
     if insurance.branch:
@@ -129,9 +144,9 @@ def _diagnoses(patient: Patient, visits: list[Visit]) -> Iterator[tuple[str, dat
             yield visit.acute, visit.day, True
 
 
-def _kind(person: Person, on: date) -> str:
+def _kind(person: Person, insurance: Insurance, on: date) -> str:
     """Return the レセプト種別 of an outpatient with one payer."""
-    insurance, age = person.insurance(on), person.age(on)
+    age = person.age(on)
     if insurance.elderly:
         return "1318"
     if age < 6:

@@ -18,6 +18,7 @@ OWNERS: Final = {
     "opt-out": "opt-out-officer",
     "transfer": "exchange-officer",
     "submission": "collection-officer",
+    "alias": "linkage-officer",
     "project": "environment-officer",
     "extract": "environment-officer",
     "uses": "environment-officer",

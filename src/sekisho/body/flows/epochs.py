@@ -21,6 +21,7 @@ from typing import Any
 import orjson
 
 from sekisho.body.context import EPOCH, Body, Epoch
+from sekisho.body.flows.aliases import event_of
 from sekisho.body.flows.atrest import Turning, turned_records
 from sekisho.body.flows.keyshares import CONVERTERS
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
@@ -228,7 +229,14 @@ def turn(body: Body, message: Incoming) -> Outcome:
     if body.store.get("list-head", body.id) is not None:
         from sekisho.body.flows.lists import issue
 
-        outcome.add(issue(replace(body, turning=new), chosen, gone=gone))
+        mine = f"{registry_domain(body.id)}/"
+        changed = [
+            event_of(r.new.removeprefix(mine), r.data)
+            for r in records
+            if r.place.kind == "alias" and r.new.startswith(mine)
+        ]
+        now = replace(body, turning=new)
+        outcome.add(issue(now, chosen, gone=gone, aliases=changed))
     outcome.fact("key.epoch", epoch=new.number, records=len(records), digest=digest(text.encode()))
     if "collection" in body.rooms:
         from sekisho.data.lake import Lake

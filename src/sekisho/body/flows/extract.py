@@ -6,7 +6,7 @@ converters; processing happens where the framework puts it: before the hand-over
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,14 +15,16 @@ import pyarrow as pa
 
 from sekisho.body.context import Body
 from sekisho.body.flows import project, taking, transfer
+from sekisho.body.flows.aliases import require_taken, roots
 from sekisho.body.flows.permits import Granted, granted_permit, way
 from sekisho.body.flows.submission import snapshot as latest_snapshot
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
-from sekisho.common.canonical import canonical_json
+from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import BodyId, Tag, body_domain, new_tag, project_domain
 from sekisho.control.optout import ListHeader, Scope, check_fresh_enough, drops, read_rule
-from sekisho.data.lake import Lake, replace_ids
+from sekisho.data.lake import Lake, Snapshot, replace_ids
+from sekisho.data.linkage import Conflict, Known, candidates, unite
 from sekisho.data.processing import (
     Cohort,
     ExtractOrder,
@@ -36,6 +38,7 @@ from sekisho.data.processing import (
 )
 from sekisho.exchange.transfer import Reason
 from sekisho.framework import Route, registries_for
+from sekisho.pseudonym.alias import with_aliases
 from sekisho.pseudonym.group import Element, random_element
 
 ABOUT = "about"
@@ -86,7 +89,8 @@ def order_of(granted: Granted, operator: str, classes: tuple[str, ...]) -> Extra
 def plan_of(body: Body, granted: Granted, operator: str, classes: tuple[str, ...]) -> Plan:
     """Return the plan of a permit under this body's rules for its form."""
     rules = read_rules(body.rules / "processing" / f"{granted.permit.form}.toml")
-    return make_plan(order_of(granted, operator, classes), rules)
+    by = body.framework.open.identifier
+    return make_plan(order_of(granted, operator, classes), rules, identifier=by)
 
 
 def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
@@ -95,7 +99,11 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
     lake = Lake(body.folders.lake)
     snapshot = latest_snapshot(body)
     plan = plan_of(body, granted, body.id, (data_class,)).at(snapshot)
-    dropped = _dropped(body, lake, granted, lists, data_class, route)
+    own = body_domain(body.id)
+    day = granted.permit.starts
+    require_taken(body, own, granted.permit.aliases)
+    histories = roots(body, own, day, day)
+    dropped = _dropped(body, lake, granted, lists, data_class, route, histories)
     made = extract(lake, plan, {data_class: dropped})
     tables: Mapping[str, pa.Table] = made.parts[data_class]
     blanked: Json = {}
@@ -104,8 +112,11 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
         tables, blanked = done.tables, dict(done.blanked)
     keys = made.persons(data_class)
     wrapped = lake.wrapped_for(keys)
-    tags = {key: new_tag(body.random) for key in keys}
-    persons = [(tags[key], body.keys.unwrap(wrapped[key])) for key in keys]
+    united = unite(wrapped, histories, known_of(lake, snapshot, candidates(wrapped, histories)))
+    tags_of = {one: new_tag(body.random) for one in sorted(set(united.sent.values()))}
+    tags = {key: tags_of[united.sent[key]] for key in keys}
+    persons = [(tag, body.keys.unwrap(one)) for one, tag in tags_of.items()]
+    quality = united.quality(wrapped, lake.methods_of(keys))
     sent = f"{granted.id}:{data_class}"
     times = (body.store.get("extract-sent", sent) or {"times": 0})["times"]
     about: Json = {
@@ -117,13 +128,15 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
         "snapshot": snapshot.number,
         "lists": {h.registry: {"number": h.number, "digest": h.digest} for h, _ in lists},
         "rows": {table: rows.num_rows for table, rows in tables.items()},
-        "persons": len(keys),
+        "persons": len(persons),
+        "linkage": quality.to_dict(),
         "dropped": made.counts[data_class].dropped,
         "blanked": blanked,
         "again": times,
     }
-    outcome = _send(body, granted, about, retag(tables, tags), persons, body_domain(body.id), route)
+    outcome = _send(body, granted, about, retag(tables, tags), persons, own, route)
     outcome.put.append(("extract-sent", sent, {"times": times + 1}))
+    outcome.put += _work_list(body, granted, united.conflicts)
     outcome.fact(
         "extract.sent",
         permit=granted.id,
@@ -133,10 +146,42 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
         rows=about["rows"],
         persons=about["persons"],
         dropped_persons={data_class: about["dropped"]},
+        linkage=quality.to_dict(),
         to=_next(route, body.id),
         form=plan.order.form,
     )
     return outcome
+
+
+def known_of(lake: Lake, snapshot: Snapshot, keys: Collection[str]) -> dict[str, Known]:
+    """Return what the holder's records say of sex and birth month, by person key."""
+    sexes: dict[str, set[int]] = {key: set() for key in keys}
+    births: dict[str, set[tuple[int, int]]] = {key: set() for key in keys}
+    for key, sex, year, month in lake.said_of(snapshot, keys):
+        if sex:
+            sexes[key].add(sex)
+        if year and month:
+            births[key].add((year, month))
+    return {key: Known(frozenset(sexes[key]), frozenset(births[key])) for key in keys}
+
+
+def _work_list(
+    body: Body, granted: Granted, conflicts: Sequence[Conflict]
+) -> list[tuple[str, str, Json]]:
+    """Return cases for a clerk: named by the person's root, said without any value."""
+    return [
+        (
+            "linkage-conflict",
+            digest(one.root.encode())[:32],
+            {
+                "records_of": len(one.keys),
+                "differ": list(one.differ),
+                "application": granted.application,
+                "on": body.today().isoformat(),
+            },
+        )
+        for one in conflicts
+    ]
 
 
 def _next(route: Route, body: str) -> str:
@@ -179,6 +224,7 @@ def _dropped(
     lists: list[tuple[ListHeader, Json]],
     data_class: str,
     route: Route,
+    histories: Mapping[str, str],
 ) -> list[str]:
     if body.has_fault("holder-filter-off"):
         return []
@@ -193,7 +239,7 @@ def _dropped(
             granted.permit.purpose,
         )
     }
-    return sorted(lake.known_keys(out).values())
+    return sorted(lake.known_keys(with_aliases(out, histories)).values())
 
 
 def _send(

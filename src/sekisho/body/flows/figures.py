@@ -42,6 +42,7 @@ def figures(body: Body) -> Json:
             "set_aside": [kept for _, kept in body.store.find("set-aside")],
             "erased": [kept for _, kept in body.store.find("erasure")],
         },
+        "histories": _histories(body),
         "refused": [
             {name: kept.get(name) for name in ("type", "title", "path", "sender", "rule", "next")}
             for _, kept in body.store.find("refused")
@@ -103,6 +104,19 @@ def _lists(body: Body) -> Json:
         "held": {
             registry: kept["header"]["number"] for registry, kept in body.store.find("held-list")
         },
+    }
+
+
+def _histories(body: Body) -> Json:
+    """Return how many changes of numbers are kept here, up to which batch, and what they met."""
+    kept = {
+        to: {"batch": head["number"], "events": sum(1 for _ in body.store.find("alias", f"{to}/"))}
+        for to, head in body.store.find("alias-head")
+    }
+    return {
+        "changes": sum(1 for _ in body.store.find("change")),
+        "kept": kept,
+        "conflicts": sum(1 for _ in body.store.find("linkage-conflict")),
     }
 
 

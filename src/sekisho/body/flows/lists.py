@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from sekisho.body.context import Body
 from sekisho.body.flows import taking, transfer
+from sekisho.body.flows.aliases import roots
 from sekisho.body.flows.permits import Granted
 from sekisho.body.ports import Incoming, Json, Outcome
 from sekisho.common.errors import Refusal, UserError
@@ -25,11 +26,13 @@ from sekisho.control.optout import (
     check_chain,
     check_received,
     make_list,
+    of_persons,
     transfer_rows,
 )
 from sekisho.exchange import jws
 from sekisho.exchange.transfer import Reason
 from sekisho.framework import list_recipients
+from sekisho.pseudonym.alias import AliasEvent, with_aliases
 from sekisho.pseudonym.group import Element, random_element
 
 LIST = "sekisho-opt-out-list"
@@ -38,11 +41,18 @@ PADDING = 16
 """A batch of a list is filled up to a multiple of this, so that its size says little."""
 
 
-def issue(body: Body, changed: Mapping[str, Sequence[Json]], gone: Collection[str] = ()) -> Outcome:
+def issue(
+    body: Body,
+    changed: Mapping[str, Sequence[Json]],
+    *,
+    gone: Collection[str] = (),
+    aliases: Sequence[AliasEvent] = (),
+) -> Outcome:
     """Issue today's list and send it to every holder that this registry serves.
 
-    ``changed`` are choices decided in this same outcome, not yet in the store; ``gone`` are
-    pseudonyms of an epoch that ends with it.
+    ``changed`` are choices, ``aliases`` changes of numbers, decided in this same outcome and not
+    yet in the store; ``gone`` are pseudonyms of an epoch that ends with it. The list carries every
+    number of a person who chose.
     """
     kept = {
         wrapped: data["choices"]
@@ -53,6 +63,8 @@ def issue(body: Body, changed: Mapping[str, Sequence[Json]], gone: Collection[st
         wrapped: [Choice.from_payload(one) for one in all_of_them]
         for wrapped, all_of_them in (kept | dict(changed)).items()
     }
+    own = roots(body, registry_domain(body.id), body.today(), body.today(), also=aliases)
+    choices = of_persons(choices, own)
     head = body.store.get("list-head", body.id) or {"number": 0, "digest": GENESIS}
     made = make_list(choices, head["number"] + 1, head["digest"], body.today(), registry=body.id)
     token = jws.sign(made.header.payload(), body.keys.signing, body.id, LIST)
@@ -125,6 +137,15 @@ def newest(body: Body) -> tuple[OptOutList, str]:
         raise Refusal("opt-out.no-list", "This registry has issued no list yet.")
     fields = {name: head[name] for name in ListHeader.__struct_fields__}
     return OptOutList(ListHeader.from_payload(fields), _read_entries(head["list"])), head["token"]
+
+
+def aliases_changed(body: Body, fresh: Sequence[AliasEvent]) -> Outcome:
+    """Issue a list at once where a change of numbers concerns somebody who chose."""
+    own = roots(body, registry_domain(body.id), body.today(), body.today(), also=fresh)
+    touched = with_aliases({number for one in fresh for number in (one.old, one.new)}, own)
+    if any(body.store.get("registry", number) is not None for number in touched):
+        return issue(body, {}, aliases=fresh)
+    return Outcome()
 
 
 def send_to_project(body: Body, granted: Granted) -> Outcome:

@@ -27,7 +27,7 @@ from sekisho.control.review import (
 )
 from sekisho.exchange import jws
 from sekisho.exchange.transfer import key_digest
-from sekisho.framework import environment, extract_route, holders, registries_for
+from sekisho.framework import alias_receivers, environment, extract_route, holders, registries_for
 
 
 def draft(body: Body, application: Application, decisions: Sequence[LaneDecision]) -> Outcome:
@@ -65,6 +65,7 @@ def draft(body: Body, application: Application, decisions: Sequence[LaneDecision
             for one in part.hops
         },
         epoch=body.epoch,
+        aliases=_alias_number(body),
     )
     signers = list(payload["granted_by"])
     outcome.put.append(
@@ -112,6 +113,13 @@ def _list_numbers(body: Body, parts: Sequence[Part]) -> dict[str, int]:
         for registry in registries_for(body.framework, BodyId(part.holder))
     }
     return {registry: _ask(body, registry, "opt_out/head")["number"] for registry in needed}
+
+
+def _alias_number(body: Body) -> int:
+    """Return the newest batch of changed numbers; 0 where nobody is united by histories."""
+    if not alias_receivers(body.framework):
+        return 0
+    return int(_ask(body, body.auxiliary("history"), "history/aliases")["number"])
 
 
 def _ledger_head(body: Body, lane: str) -> LedgerHead:

@@ -16,6 +16,7 @@ import orjson
 
 from sekisho.body.context import Body
 from sekisho.body.flows import transfer, uses
+from sekisho.body.flows.histories import numbers_of
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json, filled_up
 from sekisho.common.errors import SekishoError, UserError
@@ -27,7 +28,7 @@ from sekisho.exchange import parcel, seal
 from sekisho.exchange.transfer import Reason
 from sekisho.pseudonym.elgamal import encrypt_many
 from sekisho.pseudonym.group import Element, random_element
-from sekisho.pseudonym.identifiers import PersonKey, element_of, parse_spec
+from sekisho.pseudonym.identifiers import element_of, parse_spec
 
 VIEW = "view"
 WIDTH = 8
@@ -183,7 +184,7 @@ def encrypt(body: Body, message: Incoming) -> Outcome:
         raise UserError("view.form", "A person's question names at least one place.")
     try:
         spec = orjson.loads(seal.open_sealed(forms[0], body.keys.seal))
-        numbers = numbers_of(body, parse_spec(spec))
+        numbers = [element_of(one) for one in numbers_of(body, parse_spec(spec))]
     except (SekishoError, orjson.JSONDecodeError):
         numbers = []
     ciphers: list[bytes] = []
@@ -203,14 +204,6 @@ def encrypt(body: Body, message: Incoming) -> Outcome:
     )
     outcome.fact("view.encrypted", desk=message.sender, places=places, unreadable=not numbers)
     return outcome
-
-
-def numbers_of(body: Body, person: PersonKey) -> list[Element]:
-    """Return every number under which a person may have been recorded.
-
-    Today the one that the form states; older numbers of the person's history belong here.
-    """
-    return [element_of(person)]
 
 
 # Where something is kept

@@ -14,6 +14,7 @@ from sekisho.body.flows import alarms, stopping, transfer
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal
+from sekisho.common.ids import Tag
 from sekisho.data import collection
 from sekisho.data.lake import Lake, Snapshot, Versions, hold
 from sekisho.exchange import jws, parcel
@@ -24,6 +25,8 @@ RECEIPT = "sekisho-landing-receipt"
 MANIFEST = "manifest"
 ROUGHLY = 100
 """Numbers of persons are told to others rounded up to a multiple of this."""
+METHODS = "methods"
+"""How each tag's person was identified; beside the tables, as the manifest is."""
 
 
 def receive(body: Body, message: Incoming) -> Outcome:
@@ -59,7 +62,8 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     """Check, quarantine, land; make a snapshot; sign the receipt."""
     manifest = orjson.loads(arrived.tables[MANIFEST]["json"][0].as_py())
     submission: str = manifest["submission"]
-    tables = {name: rows for name, rows in arrived.tables.items() if name != MANIFEST}
+    apart = {MANIFEST, METHODS}
+    tables = {name: rows for name, rows in arrived.tables.items() if name not in apart}
     lake = Lake(body.folders.lake)
     batch = 1 + sum(1 for _ in body.store.find("submission"))
     previous = snapshot(body)
@@ -76,7 +80,8 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     # Of whom nothing is kept no key is made either: a body then does not remember having met them.
     present = {tag for rows in tables.values() for tag in rows["tag"].unique().to_pylist()}
     wrapped = {tag: one for tag, one in wrapped.items() if tag in present or not chosen}
-    keys = lake.keys_for(sorted(set(wrapped.values())), body.random)
+    methods = {wrapped[tag]: method for tag, method in _methods(arrived) if tag in wrapped}
+    keys = lake.keys_for(sorted(set(wrapped.values())), body.random, methods)
     persons: dict[str, str] = {tag: keys[one] for tag, one in wrapped.items()}
     held = {
         name: hold(name, rows, persons, provider=arrived.sender, batch=batch)
@@ -121,6 +126,14 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     if replaced.records:
         outcome.put.append(("replaced", submission, {"records": replaced.records}))
     return outcome
+
+
+def _methods(arrived: transfer.Arrived) -> list[tuple[Tag, str]]:
+    """Return tag and method of the persons whose provider said how they were identified."""
+    rows = arrived.tables.get(METHODS)
+    if rows is None:
+        return []
+    return list(zip(rows["tag"].to_pylist(), rows["method"].to_pylist(), strict=True))
 
 
 def _own(sources: pa.Table, provider: str) -> pa.Table:

@@ -40,6 +40,7 @@ COMPLETE = {
     "choice_forward": "optout:register",
     "opt_out_list": "lists:arrived",
     "permit": "extract:arrived",
+    "alias": "aliases:arrived",
 }
 ALONE = {"use": "uses:arrived", "view": "person:match"}
 """Kinds whose persons come without a payload: what is to be told stands in the signed reason."""

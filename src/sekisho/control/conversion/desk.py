@@ -14,6 +14,7 @@ from sekisho.control.conversion.reason import Grant, Kind, Reason, read_reason
 from sekisho.framework import (
     CLASSES,
     Framework,
+    alias_receivers,
     collectors,
     desks,
     forwards,
@@ -121,6 +122,14 @@ def _to_other_registry(case: _Case) -> bool:
     return case.end.owner in forwards(case.framework, case.by_body)
 
 
+def _history(case: _Case) -> bool:
+    return case.by_body in case.framework.with_role("history")
+
+
+def _to_who_unites(case: _Case) -> bool:
+    return case.to_domain in alias_receivers(case.framework)
+
+
 def _over_permitted_hop(case: _Case) -> bool:
     permit = case.facts.permit
     return permit is not None and (case.from_domain, case.to_domain) in permit.hops
@@ -164,6 +173,9 @@ RULES: Final[dict[Kind, _Rule]] = {
     "use": _Rule(frozenset({("project", "uses")}), _from_environment, _to_index),
     "view": _Rule(
         frozenset({("identity", "uses"), ("identity", "registry")}), _desk, _to_own_record
+    ),
+    "alias": _Rule(
+        frozenset({("identity", "body"), ("identity", "registry")}), _history, _to_who_unites
     ),
 }
 

@@ -12,7 +12,9 @@ import msgspec
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import BodyId, Domain
 
-Kind = Literal["submission", "choice", "opt_out_list", "choice_forward", "permit", "use", "view"]
+Kind = Literal[
+    "submission", "choice", "opt_out_list", "choice_forward", "permit", "use", "view", "alias"
+]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
 _RULE: Final = "design section 5, Identity: a conversion needs a signed reason"

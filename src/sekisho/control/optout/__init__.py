@@ -21,6 +21,7 @@ from sekisho.control.optout.freshness import (
     read_rule,
     schema,
 )
+from sekisho.control.optout.histories import of_persons
 from sekisho.control.optout.reconcile import (
     Sent,
     Statement,
@@ -73,6 +74,7 @@ __all__ = [
     "is_repeat",
     "make_list",
     "make_statement",
+    "of_persons",
     "place_of_statement",
     "read_rule",
     "schema",

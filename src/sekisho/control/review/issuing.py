@@ -81,6 +81,7 @@ def permit_payload(
     version: int = 1,
     receiver_keys: Mapping[str, str] | None = None,
     epoch: int = 0,
+    aliases: int = 0,
 ) -> dict[str, Any]:
     """Return a permit as the JSON value that the granting lanes sign.
 
@@ -98,6 +99,7 @@ def permit_payload(
         version: number in the chain of versions.
         receiver_keys: digest of the sealing key of each body; those that data come to are named.
         epoch: epoch of the project's own pseudonyms.
+        aliases: least number of the batch of changed numbers that holders must have.
 
     Raises:
         Refusal: nothing was granted, the permit would last too long, or data of several holders
@@ -144,6 +146,7 @@ def permit_payload(
             conditions=outcome.conditions,
             starts=starts,
             expires=latest if expires is None else expires,
+            aliases=aliases,
             granted_by=outcome.signers,
             receiver_keys=tuple(
                 ReceiverKey(body=body, digest=digest)

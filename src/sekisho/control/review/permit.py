@@ -97,6 +97,7 @@ class Permit(Value, frozen=True, kw_only=True):
 
     ``receiver_keys`` binds who can read what is sent; ``epoch`` is that of the project's own
     pseudonyms, which it keeps when the holders' turn.
+    ``aliases`` is the least number of the batch of changed numbers that every holder must have.
     """
 
     id: str
@@ -122,6 +123,7 @@ class Permit(Value, frozen=True, kw_only=True):
     granted_by: tuple[str, ...]
     receiver_keys: tuple[ReceiverKey, ...] = ()
     epoch: Annotated[int, msgspec.Meta(ge=0)] = 0
+    aliases: Annotated[int, msgspec.Meta(ge=0)] = 0
 
     def __post_init__(self) -> None:
         for name in (self.id, self.application, self.purpose, self.environment, *self.granted_by):

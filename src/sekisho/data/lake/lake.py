@@ -55,10 +55,15 @@ class Lake:
 
     # Persons
 
-    def keys_for(self, wrapped: Sequence[str], random: RandomBytes) -> dict[str, str]:
-        """Return wrapped pseudonym → person key, made where there is none yet."""
+    def keys_for(
+        self, wrapped: Sequence[str], random: RandomBytes, methods: Mapping[str, str] | None = None
+    ) -> dict[str, str]:
+        """Return wrapped pseudonym → person key, made where there is none yet.
+
+        ``methods``: wrapped pseudonym → how the provider identified the person.
+        """
         with self._locked():
-            return self._persons.get_or_create(wrapped, random)
+            return self._persons.get_or_create(wrapped, random, methods or {})
 
     def known_keys(self, wrapped: Collection[str]) -> dict[str, str]:
         """Return wrapped pseudonym → person key for the persons of whom records are held."""
@@ -87,6 +92,28 @@ class Lake:
     def persons(self) -> int:
         """Return of how many persons this body knows a pseudonym."""
         return self._persons.count()
+
+    def all_wrapped(self) -> dict[str, str]:
+        """Return person key → wrapped pseudonym of everyone of whom records are held."""
+        return self._persons.all()
+
+    def methods_of(self, person_keys: Collection[str]) -> dict[str, str]:
+        """Return person key → how the person was identified."""
+        return self._persons.methods(person_keys)
+
+    def said_of(
+        self, snapshot: Snapshot, person_keys: Collection[str]
+    ) -> list[tuple[str, int | None, int | None, int | None]]:
+        """Return (person key, sex concept, year, month of birth) of these persons' rows."""
+        if not person_keys:
+            return []
+        with self.reading(snapshot, ["person"]) as session:
+            session.add("asked", pa.table({"it": pa.array(sorted(person_keys), pa.string())}))
+            rows = session.fetch(Sql(_SAID)).to_pylist()
+        return [
+            (r["person_key"], r["gender_concept_id"], r["year_of_birth"], r["month_of_birth"])
+            for r in rows
+        ]
 
     # Landing
 
@@ -305,6 +332,10 @@ def _of_units(rows: pa.Table, gone: pa.Array) -> pa.ChunkedArray:
 _SOURCES = """
 SELECT provider, record_type, source_id, max(batch) AS batch
 FROM {table} GROUP BY provider, record_type, source_id ORDER BY provider, record_type, source_id
+"""
+_SAID = """
+SELECT DISTINCT p.person_key, p.gender_concept_id, p.year_of_birth, p.month_of_birth
+FROM person p JOIN asked a ON p.person_key = a.it
 """
 _COUNTS = """
 SELECT data_class, provider, count(*) AS rows, count(DISTINCT person_key) AS persons

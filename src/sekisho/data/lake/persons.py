@@ -7,7 +7,7 @@ where the pseudonym is wrapped (AES-SIV by the caller, so that equal pseudonyms 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,14 +21,21 @@ from sekisho.data.lake import delta, erasing
 from sekisho.data.lake.engine import Engine
 from sekisho.data.lake.sql import Sql
 
-_SCHEMA = pa.schema([("person_key", pa.string()), ("wrapped", pa.string())])
+_SCHEMA = pa.schema(
+    [("person_key", pa.string()), ("wrapped", pa.string()), ("method", pa.string())]
+)
 _ROWS = 65_536
 _KEYS = Sql("SELECT p.wrapped, p.person_key FROM persons p JOIN asked a ON p.wrapped = a.it")
 _WRAPPED = Sql("SELECT p.person_key, p.wrapped FROM persons p JOIN asked a ON p.person_key = a.it")
+_METHODS = Sql("SELECT p.person_key, p.method FROM persons p JOIN asked a ON p.person_key = a.it")
 
 
 class Persons:
-    """The table (person key ↔ wrapped pseudonym) of one body. Callers hold the lake's lock."""
+    """The table (person key ↔ wrapped pseudonym) of one body. Callers hold the lake's lock.
+
+    ``method`` says how the provider identified the person: it is a part of what was hashed, so
+    that a pseudonym has one for ever.
+    """
 
     def __init__(self, home: Path, engine: Engine) -> None:
         self._home = home
@@ -73,20 +80,26 @@ class Persons:
         """Yield all rows, a bounded number at a time."""
         for file in delta.files(self._folder):
             for batch in pq.ParquetFile(file).iter_batches(_ROWS):
-                yield pa.Table.from_batches([batch]).select(["person_key", "wrapped"]).cast(_SCHEMA)
+                yield pa.Table.from_batches([batch]).select(_SCHEMA.names).cast(_SCHEMA)
 
     def known(self, wrapped: Collection[str]) -> dict[str, str]:
         """Return wrapped → person key for those that have one."""
         return self._look_up(_KEYS, wrapped)
 
-    def get_or_create(self, wrapped: Sequence[str], random: RandomBytes) -> dict[str, str]:
+    def get_or_create(
+        self, wrapped: Sequence[str], random: RandomBytes, methods: Mapping[str, str]
+    ) -> dict[str, str]:
         """Return wrapped → person key for all; a person's key never changes."""
         asked = list(dict.fromkeys(wrapped))
         keys = self.known(asked)
         new = {it: random(16).hex() for it in asked if it not in keys}
         if new:
             rows = pa.table(
-                [pa.array(new.values(), pa.string()), pa.array(new.keys(), pa.string())],
+                [
+                    pa.array(new.values(), pa.string()),
+                    pa.array(new.keys(), pa.string()),
+                    pa.array([methods.get(it, "other") for it in new], pa.string()),
+                ],
                 schema=_SCHEMA,
             )
             delta.append(self._folder, rows)
@@ -117,6 +130,19 @@ class Persons:
         with self._engine.session([str(self._folder)]) as session:
             session.add_files("persons", delta.files(self._folder), _SCHEMA)
             return int(session.fetch(Sql("SELECT count(*) AS n FROM persons"))["n"][0].as_py())
+
+    def all(self) -> dict[str, str]:
+        """Return person key → wrapped pseudonym of everyone."""
+        if not delta.exists(self._folder):
+            return {}
+        with self._engine.session([str(self._folder)]) as session:
+            session.add_files("persons", delta.files(self._folder), _SCHEMA)
+            rows = session.fetch(Sql("SELECT person_key, wrapped FROM persons"))
+        return dict(zip(rows["person_key"].to_pylist(), rows["wrapped"].to_pylist(), strict=True))
+
+    def methods(self, person_keys: Collection[str]) -> dict[str, str]:
+        """Return person key → how the person was identified."""
+        return self._look_up(_METHODS, person_keys)
 
     def _look_up(self, query: Sql, asked: Collection[str]) -> dict[str, str]:
         if not asked or not delta.exists(self._folder):

@@ -28,7 +28,6 @@ from sekisho.data.processing.gate import (
     gate,
 )
 from sekisho.data.processing.issue import released_schema
-from sekisho.data.processing.my_number import is_my_number
 from sekisho.data.processing.order import Cohort, ExtractOrder, Period
 from sekisho.data.processing.parquet import write_tables
 from sekisho.data.processing.plan import Plan, PlannedTable, make_plan
@@ -54,7 +53,6 @@ __all__ = [
     "extract",
     "find_members",
     "gate",
-    "is_my_number",
     "make_plan",
     "matches",
     "process",

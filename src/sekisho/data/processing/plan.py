@@ -15,6 +15,7 @@ from sekisho.common.errors import Refusal
 from sekisho.data.lake import Snapshot
 from sekisho.data.processing.order import ExtractOrder
 from sekisho.data.processing.rules import Rules
+from sekisho.pseudonym.identifiers import NORMAL_FORM
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Plan:
     rules_digest: str
     tables: tuple[PlannedTable, ...]
     snapshot: Snapshot | None = None
+    identifier: str = "history"
+    """What ties a person's records together, by the framework."""
 
     def at(self, snapshot: Snapshot) -> Plan:
         """Return the plan as it is carried out on one snapshot."""
@@ -77,6 +80,7 @@ class Plan:
             "rules": {"id": self.rules, "digest": self.rules_digest},
             "tables": tables,
             "snapshot": None if self.snapshot is None else self.snapshot.to_dict(),
+            "identifiers": {"by": self.identifier, "normal_form": NORMAL_FORM},
         }
 
     @property
@@ -93,7 +97,13 @@ class Plan:
         return digest_of({**whole, "order": order, "snapshot": None})
 
 
-def make_plan(order: ExtractOrder, rules: Rules, snapshot: Snapshot | None = None) -> Plan:
+def make_plan(
+    order: ExtractOrder,
+    rules: Rules,
+    snapshot: Snapshot | None = None,
+    *,
+    identifier: str = "history",
+) -> Plan:
     """Make the plan of an order.
 
     Raises:
@@ -122,7 +132,8 @@ def make_plan(order: ExtractOrder, rules: Rules, snapshot: Snapshot | None = Non
         for column in it.sent:
             rules.action(it.table, column)
         planned.append(it)
-    return Plan(order, f"{rules.id} {rules.version}", rules.digest, tuple(planned), snapshot)
+    named = f"{rules.id} {rules.version}"
+    return Plan(order, named, rules.digest, tuple(planned), snapshot, identifier)
 
 
 def _released(of: Table, asked: Collection[str]) -> tuple[str, ...]:

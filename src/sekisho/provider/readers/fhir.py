@@ -129,7 +129,7 @@ def _patient(
 ) -> Record:
     it: Patient = decode(_PATIENT, data)
     identity = identity_of(it, own)
-    code = identity.problem
+    code = identity.hopeless
     if not code:
         try:
             return Record("Patient", line, unit, patient_rows(it), own, identity=identity, **more)

@@ -10,23 +10,47 @@ from msgspec import Struct
 from sekisho.common.errors import Refusal, UserError
 from sekisho.provider.readers.fhir_resources import EHR
 from sekisho.provider.readers.fhir_values import Identifier, day, optional_day
-from sekisho.provider.records import Identity, Row, Unreadable, row
+from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity, Row, Unreadable, row
 from sekisho.pseudonym.identifiers import (
     JP_INSURED,
     JP_PUBLIC_PAYER,
     US_SSN,
     PersonKey,
+    doubts_of,
     identified,
+    named,
 )
+from sekisho.pseudonym.numbers import is_my_number
 
 USABLE: Final = (JP_INSURED, JP_PUBLIC_PAYER, US_SSN, "urn:oid:2.16.840.1.113883.4.1")
 """Systems whose values identify a person anywhere, the best first."""
+_REPRESENTATION = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
 _GENDERS = {"male": 8507, "female": 8532}
+
+
+class Extension(Struct, rename="camel", gc=False):
+    url: str | None = None
+    value_code: str | None = None
+
+
+class HumanName(Struct, gc=False):
+    text: str | None = None
+    family: str | None = None
+    given: tuple[str, ...] = ()
+    extension: tuple[Extension, ...] = ()
+
+    @property
+    def kana(self) -> str:
+        """The name as it sounds (JP Core: SYL); empty where this is another writing of it."""
+        if not any(e.url == _REPRESENTATION and e.value_code == "SYL" for e in self.extension):
+            return ""
+        return self.text or "".join((self.family or "", *self.given))
 
 
 class Patient(Struct, rename="camel", gc=False):
     id: str | None = None
     identifier: tuple[Identifier, ...] = ()
+    name: tuple[HumanName, ...] = ()
     gender: str | None = None
     birth_date: str | None = None
     deceased_date_time: str | None = None
@@ -39,14 +63,34 @@ def identity_of(it: Patient, *names: str) -> Identity:
         key=lambda i: USABLE.index(str(i.system)),
     )
     refs = (*names, *(f"{i.system}|{i.value}" for i in it.identifier if i.system and i.value))
-    key, problem = None, "person.no-identifier"
+    birth = _birth_day(it.birth_date)
+    others = tuple((i.system or "", i.value) for i in it.identifier if i.value and i not in usable)
+    key, problem = None, NO_IDENTIFIER
     for candidate in usable:
-        key, problem = key_of(
-            str(candidate.system), str(candidate.value), _birth_day(it.birth_date), it.gender
-        )
-        if key is not None or problem == "person.my-number":
+        key, problem = key_of(str(candidate.system), str(candidate.value), birth, it.gender)
+        if key is not None or problem == MY_NUMBER:
             break
-    return Identity(refs, key, "" if key else problem)
+    if it.id and is_my_number(it.id):
+        others = (*others, ("", it.id))
+    kana = next((name.kana for name in it.name if name.kana), "")
+    return Identity(
+        refs, key, "" if key else problem, others, name_key(kana, birth, it.gender), doubts(key)
+    )
+
+
+def name_key(kana: str, birth: date | None, sex: str | None) -> PersonKey | None:
+    """Return the key by name, birth date and sex; None where one of them is missing."""
+    if not kana or birth is None or not sex:
+        return None
+    try:
+        return named(kana, birth, sex)
+    except (Refusal, UserError):
+        return None
+
+
+def doubts(key: PersonKey | None) -> tuple[str, ...]:
+    """Return codes of what a clerk should look at in a key that is used."""
+    return () if key is None else doubts_of(key)
 
 
 def key_of(
@@ -56,7 +100,7 @@ def key_of(
     try:
         return identified(system, value, birth=birth, sex=sex), ""
     except Refusal:
-        return None, "person.my-number"
+        return None, MY_NUMBER
     except UserError:
         return None, "person.identifier"
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sekisho.provider.readers.fhir_patient import key_of
+from sekisho.provider.readers.fhir_patient import doubts, key_of, name_key
 from sekisho.provider.readers.uke_lines import LINES, Context, unit_kinds
 from sekisho.provider.readers.uke_values import Month, calendar_date, uke_day, used_on, whole_number
 from sekisho.provider.records import (
+    NO_IDENTIFIER,
     UNREADABLE,
     Identity,
     Outcome,
@@ -24,9 +25,10 @@ from sekisho.provider.records import (
     refused,
     row,
 )
-from sekisho.pseudonym.identifiers import JP_INSURED, JP_PUBLIC_PAYER
+from sekisho.pseudonym.identifiers import JP_INSURED, JP_LOCAL, JP_PUBLIC_PAYER
 
 _SEXES = {"1": (8507, "male"), "2": (8532, "female")}
+_CHART, _KANA = 13, 36  # RE: カルテ番号等, カタカナ（氏名）
 _VISITED = ("11", "12")  # 診療識別: 初診, 再診
 _DAY_COLUMNS = {"SI": 13, "IY": 13, "TO": 17}
 _LEAST_FIELDS = {"RE": 9, "HO": 6, "KO": 6, "SN": 7, "SY": 7, "SI": 7, "IY": 7, "TO": 7}
@@ -142,12 +144,12 @@ class _Made:
 
     def head(self) -> Record:
         head = self.receipt.lines[0]
-        if self.identity.key is None:
+        if self.identity.hopeless:
             return refused(
                 "RE",
                 head.number,
                 self.unit,
-                self.identity.problem,
+                self.identity.hopeless,
                 patient=self.unit,
                 identity=self.identity,
                 whole=False,
@@ -223,17 +225,22 @@ class _Made:
         )
 
     def _identity(self) -> Identity:
-        payer = self.receipt.payer
+        payer, head = self.receipt.payer, self.receipt.lines[0]
+        birth, sex = calendar_date(self.birth), self.sex[1]
+        chart = head.get(_CHART)
+        institution = self.receipt.header.institution if self.receipt.header else ""
+        others = ((f"{JP_LOCAL}{institution}", chart),) if chart else ()
+        by_name = name_key(head.get(_KANA), birth, sex)
         if payer is None:
-            return Identity((self.unit,), None, "person.no-identifier")
+            return Identity((self.unit,), None, NO_IDENTIFIER)  # no receipt without a payer
         if payer.kind == "KO":
             key, problem = key_of(JP_PUBLIC_PAYER, f"{payer.get(1)}::{payer.get(2)}:")
         else:
             own = (x for x in self.receipt.lines if x.kind == "SN" and x.get(1) == "1")
             branch = next((x.get(6) for x in own if x.get(6)), "")
             value = ":".join((payer.get(1), payer.get(2), payer.get(3), branch))
-            key, problem = key_of(JP_INSURED, value, calendar_date(self.birth), self.sex[1])
-        return Identity((self.unit,), key, problem)
+            key, problem = key_of(JP_INSURED, value, birth, sex)
+        return Identity((self.unit,), key, problem, others, by_name, doubts(key))
 
     def _visits(self, head: UkeLine) -> dict[int, str]:
         """Return start day → local name of the visits, in order."""

@@ -11,8 +11,8 @@ from decimal import Decimal, InvalidOperation
 
 from sekisho.provider.readers.fhir_values import day, decimal_text
 from sekisho.provider.records import Unreadable
+from sekisho.pseudonym.dates import ERA_BASES
 
-_ERAS = {"1": 1867, "2": 1911, "3": 1925, "4": 1988, "5": 2018}
 DISEASE = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/masterB-disease"
 MODIFIER = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/masterZ-disease-modifier"
 SERVICE = "urn:sekisho:receipt-master:s"
@@ -104,7 +104,7 @@ def _western(text: str) -> str:
         return ""
     if len(text) in (6, 8):
         return text
-    base = _ERAS.get(text[:1])
+    base = ERA_BASES.get(text[:1])
     if len(text) not in (5, 7) or base is None:
         return ""
     return f"{base + int(text[1:3]):04d}{text[3:]}"
