@@ -1,24 +1,31 @@
 """A converter against the floor: the bare rbcl operations that each conversion must do.
 
-    python benchmarks/identity.py [--persons 5000] [--out benchmarks/results/identity.json]
+    python benchmarks/identity.py [--persons 5000] [--many 100000] [--out FILE]
 
 Converter and floor work in turns on slices of the same batch inside one process, since a machine's
 speed drifts from second to second by more than the two differ. Five such processes give the
 medians; the spread of their ratios is printed. The converter does all that the floor does, so a
 ratio under 1 would be noise. Peak memory is that of a process that converts the batch as one.
+
+Then the same batch by one worker and by two, in turns: wall time, which says something only on a
+machine that is otherwise idle (its load is printed). Last, running bodies: ``--many`` persons at
+each of two holders go to one project through both converters over HTTP (`identity_bodies`).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
 
+import identity_bodies
 import rbcl
 
 from sekisho.common.ids import IDENTITY, Tag, body_domain, project_domain
@@ -34,13 +41,17 @@ from sekisho.pseudonym import (
     element_of,
     encrypt_many,
     open_batch,
+    pack,
     random_element,
 )
+from sekisho.pseudonym.convert import step_of
+from sekisho.pseudonym.stored import StoredBatch, convert_stored
 
 ROUNDS = 5
-SLICE = 100
+SLICE = 1000
 HOLDER, PROJECT = body_domain("holder"), project_domain("study", "environment")
 Figures = dict[str, float]
+FOLDERS: list[tempfile.TemporaryDirectory[str]] = []
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -68,6 +79,22 @@ def prepared(persons: int) -> tuple[ConverterSecret, Batch]:
     return secret, Batch(tuple(zip(tags, ciphertexts, strict=True)), public)
 
 
+def kept(batch: Batch) -> StoredBatch:
+    """Put a batch into a file, as it lies in a message; it is removed with the process."""
+    if not FOLDERS:
+        FOLDERS.append(tempfile.TemporaryDirectory())
+    file = Path(FOLDERS[0].name) / "batch"
+    file.write_bytes(pack(batch))
+    return StoredBatch.open(file, 0, file.stat().st_size)
+
+
+def convert(secret: ConverterSecret, batch: StoredBatch, processes: int) -> None:
+    """What a converter's desk does with a batch once it may."""
+    step = step_of(secret, batch.public, HOLDER, PROJECT, 1)
+    with batch.file.with_name("converted").open("wb") as out:
+        convert_stored(batch, step, out, system_random, processes)
+
+
 def bare(batch: Batch, first: Scalar, second: Scalar, public: Element) -> None:
     """The floor: six group operations a ciphertext and one scalar to re-randomise it."""
     multiply, base = rbcl.crypto_scalarmult_ristretto255, rbcl.crypto_scalarmult_ristretto255_base
@@ -85,10 +112,9 @@ def in_turns(persons: int) -> Figures:
     spent = {"converter": 0.0, "floor": 0.0}
     for start in range(0, persons, SLICE):
         batch = Batch(whole.items[start : start + SLICE], whole.public)
+        stored = kept(batch)
         work: dict[str, Callable[[], object]] = {
-            "converter": lambda b=batch: convert_batch(  # type: ignore[misc]
-                secret, b, HOLDER, PROJECT, 1, system_random
-            ),
+            "converter": lambda b=stored: convert(secret, b, 1),  # type: ignore[misc]
             "floor": lambda b=batch: bare(b, first, second, b.public),  # type: ignore[misc]
         }
         for side in sorted(work, reverse=bool(start // SLICE % 2)):
@@ -98,8 +124,21 @@ def in_turns(persons: int) -> Figures:
 
 def converter(persons: int) -> Figures:
     secret, batch = prepared(persons)
-    seconds = timed(lambda: convert_batch(secret, batch, HOLDER, PROJECT, 1, system_random))
+    stored = kept(batch)
+    del batch
+    seconds = timed(lambda: convert(secret, stored, 1))
     return {"cpu": seconds, "peak_mb": peak_mb()}
+
+
+def cores(persons: int) -> Figures:
+    """One worker and two on the same batch, in turns: wall seconds of each."""
+    secret, batch = prepared(persons)
+    stored, wall = kept(batch), {1: 0.0, 2: 0.0}
+    for processes in wall:
+        begun = time.perf_counter()
+        convert(secret, stored, processes)
+        wall[processes] = time.perf_counter() - begun
+    return {"one": wall[1], "two": wall[2]}
 
 
 def floor(persons: int) -> Figures:
@@ -127,6 +166,7 @@ def receiver(persons: int) -> Figures:
 
 
 WORK = {
+    "cores": cores,
     "in_turns": in_turns,
     "converter": converter,
     "floor": floor,
@@ -161,7 +201,11 @@ def compare(persons: int) -> list[dict[str, object]]:
         cpu[side] = statistics.median(one["cpu"] for one in runs)
         peak[side] = max(one["peak_mb"] for one in runs)
     ratio = round(statistics.median(ratios), 3)
-    return [
+    sides = [run("cores", persons) for _ in range(ROUNDS)]
+    gain = statistics.median(one["one"] / one["two"] for one in sides)
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    print(f"one worker / two: {gain:.2f} (load of the machine: {load})")
+    rows: list[dict[str, object]] = [
         {
             "name": f"{described}, {persons} persons",
             "value": round(cpu[side] / persons * 1e6, 1),
@@ -172,11 +216,23 @@ def compare(persons: int) -> list[dict[str, object]]:
         }
         for side, described in DESCRIBED.items()
     ]
+    rows.append(
+        {
+            "name": f"two workers beside one, {persons} persons, load {load}",
+            "value": round(gain, 2),
+            "unit": "times as fast by the clock",
+            "against": "one worker",
+            "ratio": round(gain, 2),
+            "peak_mb": None,
+        }
+    )
+    return rows
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--persons", type=int, default=5000)
+    parser.add_argument("--many", type=int, default=100_000, help="0 leaves the bodies out")
     parser.add_argument("--work", choices=WORK, help="one measurement, as JSON on stdout")
     default = Path(__file__).parent / "results" / "identity.json"
     parser.add_argument("--out", type=Path, default=default)
@@ -185,11 +241,13 @@ def main() -> None:
         print(json.dumps(WORK[options.work](options.persons)))
         return
     rows = compare(options.persons)
+    if options.many:
+        rows += identity_bodies.rows(options.many)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
     for row in rows:
-        ratio = f"  {row['ratio']} x floor" if row["ratio"] else ""
-        print(f"{row['value']:>8} us  {row['peak_mb']:>6} MB  {row['name']}{ratio}")
+        ratio = f"  ({row['ratio']} x {row['against']})" if row["ratio"] else ""
+        print(f"{row['value']:>10} {row['unit']}  {row['name']}{ratio}  {row['peak_mb'] or '-'} MB")
 
 
 if __name__ == "__main__":

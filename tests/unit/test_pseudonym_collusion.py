@@ -17,11 +17,17 @@ import pytest
 from pseudonym_world import A, B, T, U, World, person
 
 from sekisho.common.ids import IDENTITY, Domain
-from sekisho.pseudonym import Batch, ConverterSecret, Element, Scalar
+from sekisho.common.randomness import seeded
+from sekisho.pseudonym import Batch, ConverterKeys, ConverterSecret, Element, Scalar
 from sekisho.pseudonym.group import ONE, add, multiply, multiply_base, scalar_inverse, subtract
 from sekisho.pseudonym.group import scalar_product as times
 
 X = person(7)
+ROTATED = [
+    ConverterKeys((ConverterSecret.generate(random), ConverterSecret.generate(random)))
+    for random in (seeded("rotated", 1), seeded("rotated", 2))
+]
+"""Both converters after one rotation."""
 
 
 @dataclass
@@ -158,6 +164,28 @@ def test_one_converter_alone_reads_nothing_that_passes(world: World, which: int)
     (at_t,) = world.send([at_a], A, T)
     for target in (X, at_a, at_t):
         assert not attacker.reaches(target)
+
+
+@pytest.mark.parametrize("which", [0, 1], ids=["first converter", "second converter"])
+def test_an_owner_with_the_ratios_of_a_rotation_and_one_converter_cannot_reach_the_identity(
+    world: World, which: int
+) -> None:
+    """Owner of A in both epochs: pseudonyms, keys and both converters' ratios."""
+    attacker = Attacker()
+    ratios = [c.ratio(A, 0, 1) for c in ROTATED]
+    pseudonym = X
+    for epoch in (0, 1):
+        pseudonym = X
+        for converter in ROTATED:
+            pseudonym = multiply(converter.factor(A, epoch), pseudonym)
+            attacker.scalars.add(converter.key_share(A, epoch))
+        attacker.elements.add(pseudonym)
+    attacker.scalars |= set(ratios)
+    known = ROTATED[which]
+    for epoch in (0, 1):
+        attacker.scalars |= {known.of(epoch).share, known.factor(A, epoch), known.rekey(A, epoch)}
+    assert attacker.reaches(pseudonym)
+    assert not attacker.reaches(X)
 
 
 def test_two_bodies_together_cannot_join_by_identifier(world: World) -> None:

@@ -58,6 +58,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("collection", "receipts", "provider", "submission:receipts", query=True),
     # Identity
     _door("conversion", "batch", "provider body converter", "conversion:convert"),
+    _door("oversight", "revoke-body", "oversight", "expulsion:revoke"),
     _door("conversion", "epoch", "provider body", "epochs:now", query=True),
     _door("conversion", "rotate", "converter", "epochs:rotate"),
     _door("conversion", "epoch-prepare", "converter", "epochs:prepare"),
@@ -122,6 +123,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     # Every body
     _door(EVERYWHERE, "notice", "body", "status:notice"),
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),
+    _door(EVERYWHERE, "body-revoked", "oversight", "expulsion:take"),
     _door(EVERYWHERE, "epoch", "converter", "epochs:turn"),
     _door(EVERYWHERE, "permit-revoked", "body", "revocation:take"),
     _door(EVERYWHERE, "head", "body", "status:head", query=True),

@@ -18,6 +18,7 @@ from sekisho.body.context import Body
 from sekisho.body.delivery import post
 from sekisho.body.endpoints import Endpoint, mounted
 from sekisho.body.flows.epochs import TURN, half_turned
+from sekisho.body.flows.expulsion import is_revoked
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import remove_unfinished
 from sekisho.common.canonical import canonical_json, file_digest
@@ -60,6 +61,13 @@ class Service:
 
     def admit(self, endpoint: Endpoint, sender: str) -> None:
         """Refuse a caller that has none of the roles of this door."""
+        if is_revoked(self.body, sender):
+            raise Refusal(
+                "body.revoked",
+                f"{sender} was revoked; its messages are answered no more.",
+                rule="a body whose keys may be in other hands is cut off until it has new ones",
+                next_step="ask the oversight body; join again with new keys",
+            )
         if not roles_of(self.body.directory, sender) & endpoint.senders:
             raise Refusal(
                 "body.not-yours",

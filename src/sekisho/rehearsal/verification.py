@@ -16,6 +16,7 @@ import orjson
 from sekisho.body.config import read_config
 from sekisho.body.flows import (
     accounts,
+    expulsion,
     job,
     lists,
     optout,
@@ -44,6 +45,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("statements/", accounts.STATEMENT),
     ("decisions/", review.DECISION),
     ("revocations/", revocation.REVOCATION),
+    ("revoked-bodies/", expulsion.KIND),
 )
 """What a document of a body's folder is, by the beginning of its name; the first that fits."""
 
@@ -53,6 +55,7 @@ SIGNED = {
     "optout.statement": "statements/{registry}-{number:08d}.jws",
     "optout.list": "lists/{number:08d}.jws",
     "lane.decided": "decisions/{application}.jws",
+    "oversight.revoked": "revoked-bodies/{body}.jws",
     "lane.revoked": "revocations/{application}.jws",
     "permit.received": "permits/{application}.json",
     "extract.made": "receipts/extract-{application}.jws",

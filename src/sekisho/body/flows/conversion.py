@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sekisho.body.context import Body
-from sekisho.body.flows import epochs, uses
+from sekisho.body.flows import epochs, expulsion, uses
 from sekisho.body.flows.permits import is_revoked, read_permit
 from sekisho.body.flows.transfer import ALONE
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
@@ -151,14 +151,15 @@ def _facts(body: Body, reason: Reason, signer: str) -> desk.Facts:
     revoked = permit is not None and is_revoked(body, permit.permit)
     before = _hop(body, reason)
     epoch, former = epochs.accepted(body)
+    parties = [one for one in body.directory if not expulsion.is_revoked(body, one.id)]
     return desk.Facts(
         today=body.today(),
         epoch=epoch,
         former=former,
-        receiver_keys={peer.id: key_digest(peer.seal_recipient) for peer in body.directory},
+        receiver_keys={one.id: key_digest(one.seal_recipient) for one in parties},
         revoked=frozenset({permit.id} if permit is not None and revoked else ()),
         seen=frozenset({reason.id} if body.store.get(CONVERTED, _key(signer, reason)) else ()),
-        roles={peer.id: frozenset({peer.kind, *peer.roles}) for peer in body.directory},
+        roles={one.id: frozenset({one.kind, *one.roles}) for one in parties},
         framework=body.framework,
         permit=permit.grant(body.framework) if permit else None,
         rows_before=before["count"],

@@ -1,0 +1,230 @@
+"""`sekisho keys`: which keys there are, a new epoch, a body cut off, the ceremony's record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from sekisho.body.config import BodyConfig, Folders, read_config
+from sekisho.body.keyring import Keyring, load_keys
+from sekisho.commands.output import OUT, show_json, show_table
+from sekisho.common.canonical import canonical_json, digest
+from sekisho.common.clock import SystemClock
+from sekisho.common.errors import Refusal, SekishoError, TamperError, UserError
+from sekisho.common.ids import Domain, body_domain, project_domain, registry_domain
+from sekisho.common.randomness import system_random
+from sekisho.common.secretfile import read_secret
+from sekisho.exchange.client import Client
+from sekisho.exchange.directory import Directory
+from sekisho.exchange.globalkey import GlobalKey, read_global_key
+from sekisho.framework import Framework, load
+from sekisho.pseudonym.group import Scalar, multiply_base
+
+app = typer.Typer(help="Keys of bodies: show, rotate, revoke, ceremony. Never a secret.")
+
+Where = Annotated[Path, typer.Argument(metavar="DIR", help="a deployment's folder, or one body's")]
+AsJson = Annotated[bool, typer.Option("--json", help="print as JSON")]
+SHOWN = 16
+"""Hex digits of a digest in a table; JSON has them all."""
+
+
+@dataclass(frozen=True)
+class Home:
+    """One body's folder, read without running it."""
+
+    config: BodyConfig
+    folders: Folders
+
+    @property
+    def directory(self) -> Directory:
+        return Directory.read(self.folders.base / self.config.directory)
+
+    @property
+    def framework(self) -> Framework:
+        return load(self.folders.base / self.config.framework)
+
+    @property
+    def keys(self) -> Keyring:
+        return load_keys(self.folders.keys)
+
+    def records(self) -> list[Path]:
+        """Return the records of global keys that this body has, the newest last."""
+        found = (self.folders.documents / "global-keys").glob("*.json")
+        return sorted(found, key=lambda file: int(file.stem))
+
+
+def homes(folder: Path) -> list[Home]:
+    """Return the bodies of a deployment, or the one whose folder it is."""
+    files = [folder / "body.toml"] if (folder / "body.toml").is_file() else []
+    files = files or sorted((folder / "bodies").glob("*/body.toml"))
+    if not files:
+        raise UserError(
+            "keys.no-body",
+            f"{folder}: there is no body.",
+            next_step="name a deployment's folder, or that of one of its bodies",
+        )
+    return [Home(*read_config(file)) for file in files]
+
+
+@app.command()
+def show(folder: Where, json: AsJson = False) -> None:
+    """Show each body's epoch, domains and the digests of its public keys."""
+    found = [_shown(home) for home in homes(folder)]
+    if json:
+        show_json({"bodies": found})
+        return
+    rows = [
+        (one["body"], one["epoch"], key["of"], key["epoch"], key["digest"][:SHOWN])
+        for one in found
+        for key in one["keys"]
+    ]
+    show_table("Public keys", ("body", "in epoch", "key of", "epoch", "digest"), rows)
+
+
+def _shown(home: Home) -> dict[str, Any]:
+    peer = home.directory.find(home.config.body)
+    keys: list[dict[str, Any]] = [
+        {"of": "signing", "epoch": "", "digest": digest(peer.verify_key.encode())},
+        {"of": "sealing", "epoch": "", "digest": digest((peer.seal_recipient or "").encode())},
+    ]
+    records = [read_global_key(file.read_bytes(), home.directory) for file in home.records()]
+    keys += [{"of": "global", "epoch": r.epoch, "digest": digest(r.key)} for r in records]
+    for domain in _domains(home):
+        for file in home.keys.domain_files(domain):
+            public = multiply_base(Scalar(read_secret(file)))
+            epoch = int(file.suffixes[-2].lstrip("."))
+            keys.append({"of": domain, "epoch": epoch, "digest": digest(public)})
+    if (home.folders.keys / "converter").exists():
+        for epoch, secret in enumerate(home.keys.converter().secrets):
+            step = secret.public_step(None)
+            keys.append({"of": "converter's step", "epoch": epoch, "digest": digest(step)})
+    newest = max((record.epoch for record in records), default=0)
+    return {"body": home.config.body, "epoch": newest, "keys": keys}
+
+
+def _domains(home: Home) -> list[Domain]:
+    """Return the domains that a body can have: its own, and those of the projects it knows of."""
+    body = home.config.body
+    projects = sorted({file.stem for file in (home.folders.documents / "permits").glob("*.json")})
+    own = [body_domain(body), registry_domain(body)]
+    return own + [project_domain(project, body) for project in projects]
+
+
+@app.command()
+def rotate(
+    folder: Where,
+    deadline_days: Annotated[
+        int, typer.Option(min=1, help="after so many days the old epoch ends in any case")
+    ] = 14,
+    json: AsJson = False,
+) -> None:
+    """Begin a new epoch: the first converter's operator tells its running body to."""
+    home = _with_role(folder, "converter")
+    _tell(home, "conversion/rotate", {"deadline_days": deadline_days})
+    _said(json, {"told": home.config.body, "deadline_days": deadline_days})
+
+
+@app.command()
+def revoke(
+    folder: Where,
+    body: Annotated[str, typer.Argument(help="the body that nobody may answer any longer")],
+    code: Annotated[str, typer.Option(help="one word for the cause")] = "compromised",
+    json: AsJson = False,
+) -> None:
+    """Cut a body off: the oversight body signs it, and all others refuse it from then on."""
+    home = _with_role(folder, "oversight")
+    home.directory.find(body)
+    _tell(home, "oversight/revoke-body", {"body": body, "code": code})
+    _said(json, {"told": home.config.body, "revoked": body, "code": code})
+
+
+@app.command()
+def ceremony(folder: Where, json: AsJson = False) -> None:
+    """Verify the records of the ceremonies in which the converters made the global keys."""
+    found, problems = [], []
+    for home in homes(folder):
+        for file in home.records():
+            try:
+                record = read_global_key(file.read_bytes(), home.directory)
+                _check_record(home, file, record)
+                found.append({"body": home.config.body, **_record(record)})
+            except SekishoError as error:
+                problems.append({"body": home.config.body, "what": error.message})
+    texts = {(one["epoch"], one["digest"]) for one in found}
+    if len(texts) != len({epoch for epoch, _ in texts}):
+        problems.append({"body": "*", "what": "Two bodies have two keys of one epoch."})
+    if json:
+        show_json({"holds": not problems, "records": found, "problems": problems})
+    else:
+        rows = [
+            (one["body"], one["epoch"], one["on"], ", ".join(one["signers"]), one["digest"][:SHOWN])
+            for one in found
+        ]
+        show_table("Ceremonies", ("kept at", "epoch", "on", "signed by", "global key"), rows)
+        for problem in problems:
+            OUT.print(f"{problem['body']}: {problem['what']}")
+    if problems or not found:
+        raise typer.Exit(TamperError.exit_code)
+
+
+def _check_record(home: Home, file: Path, record: GlobalKey) -> None:
+    if file.stem != str(record.epoch):
+        raise TamperError("keys.record", "A record lies under another epoch's name.")
+    if len(set(record.steps)) != len(record.steps):
+        raise TamperError("keys.record", "A converter's step changed nothing.")
+    if record.epoch == 0 and home.keys.first_global_key != record.key:
+        raise TamperError("keys.record", "The body encrypts under another key than the record's.")
+    if (home.folders.keys / "converter").exists():
+        keys = home.keys.converter()
+        first = home.framework.with_role("converter")[0] == home.config.body
+        own = keys.of(record.epoch).public_step(None if first else record.steps[0])
+        if own != record.steps[0 if first else 1]:
+            raise TamperError("keys.record", "The record's step is not of this converter's secret.")
+
+
+def _record(record: GlobalKey) -> dict[str, Any]:
+    return {
+        "epoch": record.epoch,
+        "on": record.on or "",
+        "signers": list(record.signers),
+        "steps": [step.hex() for step in record.steps],
+        "digest": digest(record.key),
+    }
+
+
+def _with_role(folder: Path, role: Any) -> Home:
+    """Return the folder of the body that has ``role``, on this machine."""
+    found = homes(folder)
+    name = found[0].framework.with_role(role)[0]
+    for home in found:
+        if home.config.body == name:
+            return home
+    raise Refusal(
+        "keys.other-body",
+        f"Only {name} can do this, with its own keys.",
+        next_step=f"run the command on the folder of {name}",
+    )
+
+
+def _tell(home: Home, path: str, message: dict[str, Any]) -> None:
+    """Send a message to a running body as its own operator, with its own key."""
+    client = Client(home.config.body, home.keys.signing, clock=SystemClock(), random=system_random)
+    try:
+        client.post(
+            home.directory.find(home.config.body),
+            f"/exchange/{path}",
+            canonical_json(message),
+            content_type="application/json",
+        )
+    finally:
+        client.close()
+
+
+def _said(json: bool, said: dict[str, Any]) -> None:
+    if json:
+        show_json(said)
+    else:
+        OUT.print(", ".join(f"{name}: {value}" for name, value in said.items()))
