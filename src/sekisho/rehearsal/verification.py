@@ -16,6 +16,7 @@ import orjson
 from sekisho.body.config import read_config
 from sekisho.body.flows import (
     accounts,
+    countersign,
     job,
     lists,
     optout,
@@ -43,6 +44,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("lists/", lists.LIST),
     ("statements/", accounts.STATEMENT),
     ("decisions/", review.DECISION),
+    ("countersignatures/", countersign.COUNTERSIGNATURE),
     ("revocations/", revocation.REVOCATION),
 )
 """What a document of a body's folder is, by the beginning of its name; the first that fits."""
@@ -52,6 +54,7 @@ SIGNED = {
     "optout.choice": "choices/{ref}.jws",
     "optout.statement": "statements/{registry}-{number:08d}.jws",
     "optout.list": "lists/{number:08d}.jws",
+    "extract.countersigned": "countersignatures/{application}.jws",
     "lane.decided": "decisions/{application}.jws",
     "lane.revoked": "revocations/{application}.jws",
     "permit.received": "permits/{application}.json",
