@@ -168,6 +168,11 @@ def _figures(fw: Framework, body: str, rows: int, days: int) -> dict[str, Any]:
         "jobs": {},
         "choices": 0,
         "lists": {"issued": None, "acknowledged": 0, "held": {}},
+        "countersigned": {},
+        "propagation": {"sent": {}, "registered": {}, "taken": {}},
+        "uses": {},
+        "alarms": [],
+        "mishaps": [],
         "refused": [],
         "ledger": {"size": 3, "kinds": {}},
     }

@@ -509,3 +509,15 @@ def test_only_a_desk_asks_for_a_person_and_only_where_something_is_kept_for_them
 ) -> None:
     view = reason("view", IDENTITY, end)
     assert code_of(lambda: ask(view, signer, facts(shared))) == f"conversion.{code}"
+
+
+def test_a_list_goes_to_who_compares_it_only_for_the_project_of_its_permit(
+    shared: Framework,
+) -> None:
+    def send(to: Domain, permit: Grant | None) -> None:
+        payload = reason("opt_out_list", registry_domain(NATIONAL), to)
+        ask(payload, NATIONAL, facts(shared, permit=permit))
+
+    send(USES, grant())
+    for to, permit in ((USES, None), (uses_domain("heart", "oversight"), grant())):
+        assert code_of(lambda t=to, p=permit: send(t, p)) == "conversion.end-not-allowed"

@@ -116,6 +116,7 @@ def test_it_is_noticed_however_desks_share_their_choices(sync: str, tmp_path: Pa
     assert list(settled(town)) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kind", ["duplicate", "reorder"])
 def test_what_comes_twice_or_in_another_order_changes_nothing(kind: str, tmp_path: Path) -> None:
     town = begun(SEVERAL, tmp_path)

@@ -38,6 +38,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("collection", "reconcile:at_holder"),
     Duty("collection", "submission:daily"),
     Duty("analysis", "project:daily"),
+    Duty("analysis", "countersign:daily"),
     Duty("oversight", "uses:daily"),
     Duty("conversion", "epochs:daily"),
     Duty("history", "histories:daily"),

@@ -100,6 +100,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("analysis", "permit", "body", "project:open"),
     _door("analysis", "payload", "body", "transfer:receive_payload"),
     _door("analysis", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
+    _door("analysis", "countersigned", "body", "countersign:answered"),
     _door("analysis", "refusal", "body", "project:holder_refused"),
     # Analysis and release
     _door("analysis", "job", "applicant", "job:submit"),
@@ -115,6 +116,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("opt_out", "view-status", "desk", "person:status", query=True),
     _door("opt_out", "view-taken", "desk", "person:taken"),
     _door("history", "view", "body", "person:encrypt"),
+    _door("oversight", "payload", "body", "transfer:receive_payload"),
+    _door("oversight", "receipt", "body", "countersign:receipt_came"),
+    _door("oversight", "compare", SELF, "countersign:compare"),
     _door("oversight", "permit", "body", "uses:permitted"),
     _door("oversight", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
     _door("oversight", "not-made", "body", "uses:not_made"),

@@ -211,6 +211,47 @@ FIGURES: tuple[Figure, ...] = (
         _measure("opt_out_steps"),
     ),
     Figure(
+        "opt_out_window_days",
+        "persons",
+        Text(
+            ja="申出から全保有機関の適用までの日数", en="days until every holder applies a choice"
+        ),
+        DAYS,
+        _measure("opt_out_window_days"),
+        Text(
+            ja="最も遅い申出。届かなかった機関は別に数える",
+            en="the slowest choice; holders that it never reached are counted apart",
+        ),
+    ),
+    Figure(
+        "opt_out_unreached",
+        "persons",
+        Text(ja="申出が届かなかった保有機関", en="holders that a choice never reached"),
+        COUNT,
+        _measure("opt_out_unreached"),
+        Text(ja="申出と機関の組を数える", en="pairs of a choice and a holder"),
+    ),
+    Figure(
+        "used_after_opting_out",
+        "persons",
+        Text(ja="他の窓口で申し出た後に利用された人", en="persons used after opting out elsewhere"),
+        PERSONS,
+        _measure("used_after_opting_out"),
+        Text(
+            ja="ある窓口への申出が、別の機関のデータに及ばなかった人。監督機関が照合して数える",
+            en="a choice at one desk did not count for another body's data; the oversight body "
+            "counts them when it compares extract and lists",
+        ),
+    ),
+    Figure(
+        "opt_out_hops",
+        "persons",
+        Text(ja="窓口から保有機関までの通信の段数", en="messages from the desk to a holder"),
+        COUNT,
+        _measure("opt_out_hops"),
+        Text(ja="前の通信を待つものを数える", en="each waits for the one before it"),
+    ),
+    Figure(
         "records_stopped",
         "persons",
         Text(ja="申出により収集しなかった記録", en="records not collected because of a choice"),

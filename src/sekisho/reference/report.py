@@ -11,6 +11,7 @@ from typing import Literal
 
 from sekisho.reference.report_of_bodies import (
     AlarmSeen,
+    Compared,
     Count,
     Counts,
     Effects,
@@ -22,6 +23,7 @@ from sekisho.reference.report_of_bodies import (
     LaneSeen,
     LedgerSeen,
     ListsOf,
+    MishapSeen,
     ProjectSeen,
     RefusedMessage,
     Strict,
@@ -152,6 +154,10 @@ class Measures(Strict, frozen=True):
     review_days: Count
     opt_out_desks: Count
     opt_out_steps: Count
+    opt_out_window_days: Count
+    opt_out_unreached: Count
+    opt_out_hops: Count
+    used_after_opting_out: Count
     bodies_holding_records: Count
     records_held: Counts
     records_held_max_share: float
@@ -268,6 +274,8 @@ class Report(Strict, frozen=True):
     studies: dict[str, dict[str, StudySeen]]
     released: dict[str, list[str]]
     refused: dict[str, list[RefusedMessage]]
+    countersigned: dict[str, Compared]
+    mishaps: dict[str, list[MishapSeen]]
     alarms: dict[str, list[AlarmSeen]]
     ledgers: dict[str, LedgerSeen]
     not_measured_yet: list[Unmeasured]

@@ -238,6 +238,7 @@ class ProjectSeen(Strict, frozen=True):
     parts: dict[str, PartSeen] | None = None
     lists: dict[str, ListUsed] | None = None
     problem: Problem | None = None
+    countersigned: bool | None = None
 
 
 class OutputSeen(Strict, frozen=True):
@@ -269,6 +270,29 @@ class RefusedMessage(Strict, frozen=True):
     sender: str | None
     rule: str | None
     next: str | None
+
+
+class Compared(Strict, frozen=True):
+    """What the oversight body found when it compared an extract's persons with the lists.
+
+    In persons of the extract: ``out``: a choice keeps all of their records out; ``partly``: some of
+    their records; ``elsewhere``: a choice made at a body whose registry does not serve the holder
+    would keep them out.
+    """
+
+    holds: bool
+    out: Count
+    partly: Count
+    elsewhere: Count
+
+
+class MishapSeen(Strict, frozen=True):
+    """A message to which a planted fault happened, at its sender."""
+
+    kind: str
+    path: str
+    to: str
+    on: date
 
 
 class AlarmSeen(Strict, frozen=True):

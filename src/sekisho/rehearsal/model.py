@@ -124,12 +124,16 @@ class Person(Strict, frozen=True):
 
 
 class OptOut(Strict, frozen=True):
-    """A choice that a person makes, or with ``revoke`` undoes, on a day."""
+    """A choice that a person makes, or with ``revoke`` undoes, on a day.
+
+    ``desk``: at which body; where the framework has no desk there, at its first one.
+    """
 
     day: Day
     person: Person
     scope: str
     revoke: bool = False
+    desk: Id | None = None
 
 
 class View(Strict, frozen=True):

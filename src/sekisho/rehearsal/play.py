@@ -90,7 +90,8 @@ class Play:
         """Return the days on which something happens, in order."""
         found = {0}
         found |= {one.day for one in self.scenario.submission}
-        found |= {choice.day for choice in self.scenario.opt_out}
+        # Bodies cut off every day; a rehearsal passes over days, but never the one after a choice.
+        found |= {choice.day + n for choice in self.scenario.opt_out for n in (0, 1)}
         found |= {change.day for change in self.scenario.number_change}
         for asked in self.scenario.application:
             found |= {asked.day, asked.day + VOTE_DAYS}
@@ -322,7 +323,8 @@ class Play:
         if scope.kind == "operator" and scope.value not in self.framework.function_bodies:
             self.record.notes.append(f"scope {choice.scope}: no such body in this framework")
             return
-        desk = desks(self.framework)[0]
+        open_desks = desks(self.framework)
+        desk = next((one for one in open_desks if one == choice.desk), open_desks[0])
         history = self._history()
         by = self.framework.open.identifier
         spec = self.scenario.spec_of(choice.person, choice.day, by)

@@ -14,6 +14,7 @@ from sekisho.framework import (
     unmeasured,
 )
 from sekisho.rehearsal.play import Play
+from sekisho.rehearsal.windows import windows_of
 
 Json = dict[str, Any]
 
@@ -76,6 +77,10 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
         "studies": {body: one["jobs"] for body, one in figures.items() if one["jobs"]},
         "released": record.released,
         "refused": {body: one["refused"] for body, one in figures.items() if one["refused"]},
+        "countersigned": {
+            name: found for one in figures.values() for name, found in one["countersigned"].items()
+        },
+        "mishaps": {body: one["mishaps"] for body, one in figures.items() if one["mishaps"]},
         "alarms": {body: one["alarms"] for body, one in figures.items() if one["alarms"]},
         "ledgers": {body: one["ledger"] for body, one in figures.items()},
         "not_measured_yet": [
@@ -122,6 +127,12 @@ def measures(play: Play, figures: dict[str, Json]) -> Json:
         "review_days": max(days, default=0),
         "opt_out_desks": len(desks(framework)),
         "opt_out_steps": opt_out_steps(framework),
+        **windows_of(framework, figures),
+        "used_after_opting_out": sum(
+            found["elsewhere"]
+            for one in figures.values()
+            for found in one["countersigned"].values()
+        ),
         "bodies_holding_records": sum(1 for rows in held.values() if rows),
         "records_held": held,
         "records_held_max_share": round(max(held.values()) / total, 4) if total else 0,

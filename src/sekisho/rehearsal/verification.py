@@ -16,6 +16,7 @@ import orjson
 from sekisho.body.config import read_config
 from sekisho.body.flows import (
     accounts,
+    countersign,
     expulsion,
     job,
     lists,
@@ -44,6 +45,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("lists/", lists.LIST),
     ("statements/", accounts.STATEMENT),
     ("decisions/", review.DECISION),
+    ("countersignatures/", countersign.COUNTERSIGNATURE),
     ("revocations/", revocation.REVOCATION),
     ("revoked-bodies/", expulsion.KIND),
 )
@@ -54,6 +56,7 @@ SIGNED = {
     "optout.choice": "choices/{ref}.jws",
     "optout.statement": "statements/{registry}-{number:08d}.jws",
     "optout.list": "lists/{number:08d}.jws",
+    "extract.countersigned": "countersignatures/{application}.jws",
     "lane.decided": "decisions/{application}.jws",
     "oversight.revoked": "revoked-bodies/{body}.jws",
     "lane.revoked": "revocations/{application}.jws",

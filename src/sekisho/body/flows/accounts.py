@@ -134,9 +134,10 @@ def _open(body: Body, registry: str) -> Iterator[tuple[str, str, str, list[str]]
             yield FORWARDED, key, key, list(kept["refs"])
 
 
-def _close(outcome: Outcome, body: Body, kind: str, key: str) -> None:
+def _close(outcome: Outcome, body: Body, kind: str, key: str, *, superseded: bool = False) -> None:
+    """Close a batch: its choices are registered, or go in another one that supersedes it."""
     kept = body.store.get(kind, key) or {}
-    outcome.put.append((kind, key, kept | {"open": False}))
+    outcome.put.append((kind, key, kept | {"open": False, "superseded": superseded}))
 
 
 def stated(body: Body, message: Incoming) -> Outcome:
@@ -161,7 +162,7 @@ def stated(body: Body, message: Incoming) -> Outcome:
     if place == "changed":
         return outcome
     registered = {
-        key.removeprefix(f"{sender}/"): Sent(**kept)
+        key.removeprefix(f"{sender}/"): Sent(kept["count"], kept["digest"])
         for key, kept in body.store.find("registered-batch", f"{sender}/")
         if key.removeprefix(f"{sender}/") in statement.batches
     }
@@ -211,7 +212,7 @@ def answered(body: Body, message: Incoming) -> Outcome:
             _settled(outcome, body, refs if kind == CHOICES else ())
         elif reason in answer["missing"]:
             missing.append(len(refs))
-            _close(outcome, body, kind, key)
+            _close(outcome, body, kind, key, superseded=True)
             outcome.add(_again(body, kind, registry, refs))
     alarms.settle(
         outcome,

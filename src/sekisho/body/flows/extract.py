@@ -36,12 +36,14 @@ from sekisho.data.processing import (
     read_rules,
     retag,
 )
+from sekisho.exchange import jws
 from sekisho.exchange.transfer import Reason
 from sekisho.framework import Route, registries_for
 from sekisho.pseudonym.alias import with_aliases
 from sekisho.pseudonym.group import Element, random_element
 
 ABOUT = "about"
+PART = "sekisho-extract-part"
 VALID_DAYS = 7
 LIST_REFUSALS = project.LIST_REFUSALS
 
@@ -134,6 +136,7 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
         "blanked": blanked,
         "again": times,
     }
+    about["statement"] = _statement(body, granted, about)
     outcome = _send(body, granted, about, retag(tables, tags), persons, own, route)
     outcome.put.append(("extract-sent", sent, {"times": times + 1}))
     outcome.put += _work_list(body, granted, united.conflicts)
@@ -182,6 +185,13 @@ def _work_list(
         )
         for one in conflicts
     ]
+
+
+def _statement(body: Body, granted: Granted, about: Json) -> str:
+    """Return what this holder signs of its part: which lists it applied, and what it sent."""
+    named = ("application", "holder", "data_class", "plan", "snapshot", "lists", "rows", "persons")
+    said = {name: about[name] for name in (*named, "dropped")}
+    return jws.sign({**said, "permit": granted.digest}, body.keys.signing, body.id, PART)
 
 
 def _next(route: Route, body: str) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 
+from sekisho.body import delivery
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, uses
+from sekisho.body.flows import alarms, countersign, uses
 from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Json
@@ -14,7 +15,7 @@ from sekisho.control.review import read_events, replay, review_days
 from sekisho.data.lake import Lake
 
 _JOB = ("state", "outputs", "problem", "runs")
-_PROJECT = ("state", "counts", "digests", "incidents", "parts", "lists", "problem")
+_PROJECT = ("state", "counts", "digests", "incidents", "lists", "problem", "countersigned")
 
 
 def figures(body: Body) -> Json:
@@ -38,6 +39,8 @@ def figures(body: Body) -> Json:
         "jobs": {key: _some(kept, _JOB) for key, kept in body.store.find("job")},
         "choices": sum(1 for _ in body.store.find("choice")),
         "lists": _lists(body),
+        "countersigned": countersign.figures(body),
+        "propagation": _propagation(body),
         "effects": {
             "set_aside": [kept for _, kept in body.store.find("set-aside")],
             "erased": [kept for _, kept in body.store.find("erasure")],
@@ -48,6 +51,7 @@ def figures(body: Body) -> Json:
             for _, kept in body.store.find("refused")
         ],
         "alarms": alarms.shown(body),
+        "mishaps": delivery.happened(body),
         "uses": uses.figures(body) if "oversight" in body.rooms else {},
         "ledger": _ledger(body),
     }
@@ -91,6 +95,10 @@ def _lane(body: Body, name: str) -> Json:
 
 def _project(body: Body, kept: Json) -> Json:
     told = _some(kept, _PROJECT)
+    parts = kept.get("parts", {}).items()
+    told["parts"] = {
+        name: {k: v for k, v in part.items() if k != "statement"} for name, part in parts
+    }
     if kept.get("permit"):
         told["permit"] = read_permit(body, kept["permit"]).id
     return told
@@ -117,6 +125,24 @@ def _histories(body: Body) -> Json:
         "changes": sum(1 for _ in body.store.find("change")),
         "kept": kept,
         "conflicts": sum(1 for _ in body.store.find("linkage-conflict")),
+    }
+
+
+def _propagation(body: Body) -> Json:
+    """Return when choices were recorded and lists taken, by batch and by list, never by person."""
+    recorded = {ref: kept["choice"]["recorded_on"] for ref, kept in body.store.find("choice")}
+    taken: dict[str, dict[str, str]] = {}
+    for key, kept in body.store.find("taken-list"):
+        registry, _, number = key.rpartition(":")
+        taken.setdefault(registry, {})[str(int(number))] = kept["on"]
+    return {
+        "sent": {
+            f"choices:{batch}": sorted(recorded[ref] for ref in kept["refs"])
+            for batch, kept in body.store.find("choice-batch")
+            if not kept.get("superseded")
+        },
+        "registered": {came: kept["list"] for came, kept in body.store.find("registered-batch")},
+        "taken": taken,
     }
 
 

@@ -14,7 +14,16 @@ from sekisho.body.flows.aliases import roots
 from sekisho.body.flows.permits import Granted
 from sekisho.body.ports import Incoming, Json, Outcome
 from sekisho.common.errors import Refusal, UserError
-from sekisho.common.ids import BodyId, Domain, Tag, body_domain, new_id, new_tag, registry_domain
+from sekisho.common.ids import (
+    BodyId,
+    Domain,
+    Tag,
+    body_domain,
+    new_id,
+    new_tag,
+    registry_domain,
+    uses_domain,
+)
 from sekisho.control.optout import (
     GENESIS,
     Choice,
@@ -149,10 +158,16 @@ def aliases_changed(body: Body, fresh: Sequence[AliasEvent]) -> Outcome:
 
 
 def send_to_project(body: Body, granted: Granted) -> Outcome:
-    """Send the newest list into the domain of a permit's environment."""
+    """Send the newest list to the gate of a permit's environment, and to the oversight body.
+
+    Each gets it in a domain of its own; the second compares it with whom the gate let in.
+    """
     made, token = newest(body)
-    to = granted.environment_domain
-    return _send(body, made, [token], granted.environment, to, "analysis", granted.text)
+    to, oversight = granted.environment_domain, body.auxiliary("oversight")
+    outcome = _send(body, made, [token], granted.environment, to, "analysis", granted.text)
+    to = uses_domain(granted.application, oversight)
+    outcome.add(_send(body, made, [token], oversight, to, "oversight", granted.text))
+    return outcome
 
 
 def _send(
@@ -206,6 +221,10 @@ def _padding(body: Body, count: int) -> list[tuple[Tag, Element]]:
 def arrived(body: Body, arrival: transfer.Arrived) -> Outcome:
     """Take a list: at a holder it is applied, at a gate it is kept for the project."""
     headers, received = read(body, arrival)
+    if arrival.reason.to_domain.startswith("uses:"):
+        from sekisho.body.flows import countersign
+
+        return countersign.list_arrived(body, arrival, headers[-1], received)
     if arrival.reason.permit is not None:
         from sekisho.body.flows.project import list_arrived
 

@@ -168,7 +168,9 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
             own = body.store.get("choice", choice.ref) or {}
             outcome.put.append(("choice", choice.ref, own | {"state": "registered"}))
     came = f"{arrived.sender}/{arrived.reason.id}"
-    outcome.put.append(("registered-batch", came, msgspec.to_builtins(Sent.of(refs))))
+    head = body.store.get("list-head", body.id) or {"number": 0}
+    registered = {**msgspec.to_builtins(Sent.of(refs)), "list": head["number"] + 1}
+    outcome.put.append(("registered-batch", came, registered))
     outcome.put += [("registry", wrapped, {"choices": kept}) for wrapped, kept in changed.items()]
     if arrived.reason.kind == "choice":
         for other in forwards(body.framework, BodyId(body.id)):

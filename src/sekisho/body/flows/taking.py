@@ -109,7 +109,7 @@ def _apply(outcome: Outcome, body: Body, fresh: Sequence[ListHeader], coming: Js
     outcome.put.append((HELD, header.registry, state))
     for one in fresh:
         key = _early_key(one.registry, one.number)
-        outcome.put.append((TAKEN, key, {"digest": one.digest}))
+        outcome.put.append((TAKEN, key, {"digest": one.digest, "on": body.today().isoformat()}))
         if body.store.get(EARLY, key) is not None:
             outcome.put.append((EARLY, key, {"headers": [], "entries": {}}))
     _acknowledge(outcome, body, header, entries)

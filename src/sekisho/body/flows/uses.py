@@ -8,6 +8,7 @@ the oversight body sees itself; one that does not come is missing, which is not 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -145,7 +146,30 @@ def arrived(body: Body, arrivals: Sequence[Arrived]) -> Outcome:
             count=len(arrival.pseudonyms),
             persons=log.included,
         )
+        outcome.send.append(look_at(body, granted.application))
     return outcome
+
+
+def look_at(body: Body, application: str) -> Outgoing:
+    """Return the word to ourselves to see whether an extract's receipt can be compared now."""
+    return Outgoing(body.id, "oversight/compare", canonical_json({"application": application}))
+
+
+@dataclass(frozen=True)
+class Index:
+    """Whom a project included: ``count`` persons among ``persons``, which are filled up."""
+
+    count: int
+    persons: frozenset[str]
+
+
+def index_of(body: Body, application: str, receipt: str) -> Index | None:
+    """Return the index that goes with a receipt; None where it has not come."""
+    log = _log(body, application)
+    if log is None or log.included is None or log.receipt != receipt:
+        return None
+    parts = body.store.find(INDEX, f"{application}:")
+    return Index(log.included, frozenset(one for _, kept in parts for one in kept["persons"]))
 
 
 def _check_index(body: Body, granted: Granted, arrival: Arrived, included: int) -> None:

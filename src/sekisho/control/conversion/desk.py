@@ -115,6 +115,9 @@ def _to_its_readers(case: _Case) -> bool:
     if case.end.sort == "body":
         return case.end.owner in list_recipients(case.framework, case.by_body)
     permit = case.facts.permit  # a gate gets the list for a project that exists
+    if case.end.sort == "uses":  # so does who compares it with the project's persons
+        applications = {to.split(":")[1] for _, to in permit.hops} if permit else set()
+        return _to_index(case) and applications == {case.end.application}
     return permit is not None and any(case.to_domain == to for _, to in permit.hops)
 
 
@@ -162,7 +165,9 @@ RULES: Final[dict[Kind, _Rule]] = {
     "submission": _Rule(frozenset({("identity", "body")}), _provider, _to_collector),
     "choice": _Rule(frozenset({("identity", "registry")}), _desk, _to_its_registry),
     "opt_out_list": _Rule(
-        frozenset({("registry", "body"), ("registry", "project")}), _own_registry, _to_its_readers
+        frozenset({("registry", "body"), ("registry", "project"), ("registry", "uses")}),
+        _own_registry,
+        _to_its_readers,
     ),
     "choice_forward": _Rule(
         frozenset({("registry", "registry")}), _own_registry, _to_other_registry
