@@ -116,6 +116,14 @@ def _sent(what: str, with_auxiliary: bool) -> Callable[[Run], Value | None]:
     return read
 
 
+def _links(what: str) -> Callable[[Run], Value | None]:
+    def read(run: Run) -> Value | None:
+        found = run.report.get("linkage")
+        return None if found is None else Value(found[what]["persons"], found[what]["by_cause"])
+
+    return read
+
+
 def counts_of(run: Run) -> dict[str, Json]:
     """Return the gate's counts of every project that was made."""
     return {
@@ -376,6 +384,24 @@ FIGURES: tuple[Figure, ...] = (
         Text(ja="機関が送った量（補助機関を含む）", en="bytes sent, auxiliary too"),
         BYTES,
         _sent("bytes", with_auxiliary=True),
+    ),
+    Figure(
+        "missed_links",
+        "science",
+        Text(ja="一人と分からなかった人", en="persons not found to be one person"),
+        PERSONS,
+        _links("missed"),
+        Text(
+            ja="保有機関の記録が一人に結び付かない人。理由別：保険者の異動、75歳、改姓など",
+            en="whose records at the holders are not united, by cause: new insurer, 75, name",
+        ),
+    ),
+    Figure(
+        "false_links",
+        "science",
+        Text(ja="他人と取り違えられた人", en="persons taken for somebody else"),
+        PERSONS,
+        _links("false"),
     ),
     Figure(
         "persons_included",

@@ -30,7 +30,7 @@ class Profile:
         identifier: what the framework ties records by.
         local_systems: beginnings of the systems whose numbers are this institution's own.
         twelve_digits: its own numbers have twelve digits. Without this word for it such a number
-            whose last digit fits is refused as an individual number, as one in eleven does.
+            whose last digit fits is refused as an individual number, as one in ten does.
     """
 
     identifier: Identifier = "history"

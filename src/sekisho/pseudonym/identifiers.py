@@ -124,7 +124,7 @@ def local(system: str, value: str, *, twelve_digits: bool = False) -> PersonKey:
     """Return the key of a person whom one institution knows by its own number alone.
 
     It names the institution's ``system``, so that it meets nobody else's. ``twelve_digits``: the
-    institution has declared that its numbers have twelve digits; one in eleven of them would
+    institution has declared that its numbers have twelve digits; one in ten of them would
     otherwise be taken for an individual number.
     """
     if not twelve_digits:

@@ -77,7 +77,7 @@ def is_my_number(text: str) -> bool:
     """Tell whether ``text`` is 12 digits whose last is the check digit of an 個人番号.
 
     行政手続における特定の個人を識別するための番号…総務省令 (平成26年総務省令第85号) 第5条:
-    11 - (sum of P_n*Q_n mod 11), and 0 where that remainder is 0 or 1. One in eleven other
+    11 - (sum of P_n*Q_n mod 11), and 0 where that remainder is 0 or 1. One in ten other
     numbers of 12 digits looks the same; they are refused with it, for no harm is done by that.
     """
     digits = fold(text).replace("-", "")

@@ -342,10 +342,9 @@ class Play:
     def look(self, views: Sequence[View]) -> None:
         """Let persons ask at a desk, all at once, and take their answers."""
         client, directory = self.stage.client(cast.DESK), self.stage.deployment.directory
-        put = [
-            ask(client, directory, self.framework, self.scenario.spec_of(one.person), system_random)
-            for one in views
-        ]
+        by = self.framework.open.identifier
+        specs = [_plain(self.scenario.spec_of(one.person, one.day, by)) for one in views]
+        put = [ask(client, directory, self.framework, spec, system_random) for spec in specs]
         self.stage.settle()
         for view, asked in zip(views, put, strict=True):
             seen = collect(client, directory, asked)
