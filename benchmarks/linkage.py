@@ -27,8 +27,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sekisho.data.linkage import (
-    IDENTITY_FIELDS,
-    RELIABLE,
     compared,
     judge,
     read_linkage_rule,
@@ -36,6 +34,7 @@ from sekisho.data.linkage import (
     score,
     scored,
 )
+from sekisho.exchange.identities import FIELDS, RELIABLE
 from sekisho.synthetic.identities import twice
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -93,9 +92,7 @@ def japanese(data: Path) -> Set:
             "tag": pa.array([tag for tag, _ in rows]),
             RELIABLE: pa.array([side == "b"] * len(rows)),
         }
-        columns |= {
-            f: pa.array([getattr(r, f) for _, r in rows], pa.string()) for f in IDENTITY_FIELDS
-        }
+        columns |= {f: pa.array([getattr(r, f) for _, r in rows], pa.string()) for f in FIELDS}
         sources[side] = compared(pa.table(columns), variants)
     true = {
         frozenset((f"a{p.number}", f"b{p.number}")): p.cause for p in people if p.first and p.second

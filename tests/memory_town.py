@@ -189,6 +189,8 @@ class MemoryTown:
     file: Path
     folder: Path
     faults: tuple[str, ...] = ()
+    actors: tuple[tuple[str, Any, tuple[str, ...]], ...] = ()
+    """Further parties: id, kind and roles."""
     services: dict[str, Service] = field(default_factory=dict)
     tasks: deque[Task] = field(default_factory=deque)
     today: date = START
@@ -207,6 +209,7 @@ class MemoryTown:
                 Actor(OBSERVER, "observer", keys / OBSERVER),
                 Actor(DESK, "desk", keys / DESK),
                 Actor(INSURER, "insurer", keys / INSURER),
+                *(Actor(name, kind, keys / name, roles) for name, kind, roles in self.actors),
             ),
             rehearsal=RehearsalOptions(SEED, START, self.faults),
             declared_synthetic=True,

@@ -34,6 +34,7 @@ ACTORS: Mapping[str, tuple[Any, tuple[str, ...]]] = {
     "user": ("applicant", ()),
     "member": ("reviewer", ()),
     "output-checker": ("reviewer", ("checker",)),
+    "clerk": ("reviewer", ("clerk",)),
     "desk-client": ("desk", ()),
     "insurer": ("insurer", ()),
     "watcher": ("observer", ()),

@@ -65,7 +65,7 @@ PLUMBING = {
     "uses": "Standing UsesRule",
     "person": "Asked Project StandingChoice",
     "lake": "Count DuckEngine Engine Session Targets Versions",
-    "linkage": "Judged Known LinkageRule Overlap Score United",
+    "linkage": "EnclaveRule Judged Known LinkageRule Matched Matcher Overlap Score United",
     "processing": (
         "ClassCounts ExtractOrder GateCounts GateResult OptOuts Part Period PlannedTable "
         "Processed Rules"

@@ -14,6 +14,7 @@ import gate_rows as make
 from gate_rows import Route, plan_for, pseudonym
 from sekisho.common.errors import PeerError, Refusal
 from sekisho.common.randomness import seeded
+from sekisho.data.linkage import WEIGHT_TABLE, Link, join_links
 from sekisho.data.processing import (
     Cohort,
     GateResult,
@@ -100,6 +101,40 @@ def test_opted_out_rows_that_a_holder_let_through_are_dropped_and_raise_an_incid
     assert result.counts.opted_out == 1
     assert result.counts.received == 3
     assert result.counts.rows["measurement"] == 1
+
+
+def test_a_choice_counts_for_every_record_of_a_person_whom_a_link_unites() -> None:
+    """Nobody's fault: the holder of the second number's records could not know of the choice."""
+    plan = plan_for(None)
+    parts = make.parts_of(everyone(), plan, seeded(7))
+    lists = [OptOuts("registry", {pseudonym(9): {"all"}})]
+    link = Link(pseudonym(3), pseudonym(9), False, True, 20.0, 0.999, "link")
+    here = {one for part in parts for one in part.pseudonyms.values()}
+    result = gate(parts, plan, lists, drops, matched=join_links([link], here.__contains__))
+    assert result.counts.opted_out == result.by_link == 1
+    assert result.incidents == ()
+    assert persons(result) == 2
+    assert result.tables[WEIGHT_TABLE].num_rows == 0
+
+
+def test_persons_whom_a_link_unites_are_one_person_and_their_weight_is_told() -> None:
+    plan = plan_for(None)
+    parts = make.parts_of(everyone(), plan, seeded(7))
+    link = Link(pseudonym(1), pseudonym(3), False, True, 12.5, 0.99, "reviewed")
+    here = {one for part in parts for one in part.pseudonyms.values()}
+    result = gate(parts, plan, [], drops, matched=join_links([link], here.__contains__))
+    assert result.counts.received == 2
+    assert persons(result) == 2
+    (told,) = result.tables[WEIGHT_TABLE].to_pylist()
+    assert told["person_id"] in result.tables["person"]["person_id"].to_pylist()
+    assert told == {
+        "person_id": told["person_id"],
+        "identities": 2,
+        "match_weight": 12.5,
+        "match_probability": 0.99,
+        "decided_by": "clerk",
+    }
+    assert WEIGHT_TABLE not in gate(parts, plan, [], drops).tables
 
 
 @pytest.mark.parametrize("scope", ["operator:two", "purpose:research"])

@@ -45,6 +45,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty(EVERY_ROOM, "transfer:daily"),
     Duty("converter", "witness:daily"),
     Duty("oversight", "witness:daily"),
+    Duty("enclave", "enclave:daily"),
 )
 
 

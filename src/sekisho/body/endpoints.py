@@ -102,6 +102,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("analysis", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
     _door("analysis", "countersigned", "body", "countersign:answered"),
     _door("analysis", "refusal", "body", "project:holder_refused"),
+    # Linkage enclave
+    _door("enclave", "permit", "body", "enclave:open_case"),
+    _door("enclave", "identities", "provider", "enclave:receive"),
+    _door("enclave", "decision", "clerk", "clerk:decide"),
+    _door("enclave", "requests", "provider", "enclave:requests", query=True),
+    _door("enclave", "work", "clerk", "clerk:work", query=True),
     # Analysis and release
     _door("analysis", "job", "applicant", "job:submit"),
     _door("analysis", "run", SELF, "job:run"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sekisho.commands import bodies, frameworks, keys, receipt, rehearse, verify
+from sekisho.commands import bodies, enclave, frameworks, keys, receipt, rehearse, verify
 
 app = typer.Typer(
     name="sekisho",
@@ -16,6 +16,7 @@ app = typer.Typer(
 app.add_typer(frameworks.app, name="frameworks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(receipt.app, name="receipt")
+app.add_typer(enclave.app, name="enclave")
 app.command("run")(rehearse.run)
 app.command("compare")(rehearse.compare)
 app.command("verify")(verify.verify)

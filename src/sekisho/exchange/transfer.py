@@ -32,8 +32,9 @@ REASON = "sekisho-reason"
 class Reason:
     """Why pseudonyms may be converted: signed by the sender, checked by both converters.
 
-    ``kind`` is one that the converters know; for permit and use the ``permit`` itself (a JWS of
-    the lanes that granted it) comes along. ``room`` is where the receiver expects the transfer.
+    ``kind`` is one that the converters know; for permit, use and enclave_links the ``permit``
+    itself (a JWS of the lanes that granted it) comes along. ``room`` is where the receiver expects
+    the transfer.
     ``expires`` is an ISO date, the last day on which it holds. ``about`` is what the signer tells
     the receiver of kinds that have no payload; the converters see it. ``receiver_key`` names the
     key to which the payload and the receiver's key shares are sealed (`key_digest`);

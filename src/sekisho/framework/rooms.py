@@ -7,7 +7,7 @@ from sekisho.framework.choices import registries
 from sekisho.framework.model import CLASSES, DataClass, Framework, Function, Role
 
 _ROOMS_OF_ROLE: dict[Role, frozenset[str]] = {
-    "history": frozenset({"history"}),
+    "history": frozenset({"history", "enclave"}),
     "converter": frozenset({"converter", "conversion"}),
     "oversight": frozenset({"oversight", "conversion"}),
 }
@@ -26,8 +26,9 @@ def classes_of(fw: Framework, body: BodyId, function: Function) -> tuple[DataCla
 def rooms(fw: Framework, body: BodyId) -> frozenset[str]:
     """Return the rooms that ``body`` has; a body has no routes of any other room.
 
-    Functions give the room of their name; both converter roles give ``conversion``. A body that
-    keeps a registry for others (a joint registry) has the ``opt_out`` room as well.
+    Functions give the room of their name; both converter roles give ``conversion``, and that of
+    the histories, which knows persons by law, the linkage ``enclave``. A body that keeps a
+    registry for others (a joint registry) has the ``opt_out`` room as well.
     """
     found: set[str] = set(functions_of(fw, body))
     for role in fw.find_body(body).roles:

@@ -15,6 +15,7 @@ from sekisho.reference.report_of_bodies import (
     Count,
     Counts,
     Effects,
+    EnclaveSeen,
     HeldRows,
     HistoriesOf,
     IncidentSeen,
@@ -271,6 +272,7 @@ class Report(Strict, frozen=True):
     lanes: dict[str, list[LaneSeen]]
     joined: dict[str, dict[str, JoinedDecisions]]
     projects: dict[str, ProjectSeen]
+    enclaves: dict[str, dict[str, EnclaveSeen]]
     studies: dict[str, dict[str, StudySeen]]
     released: dict[str, list[str]]
     refused: dict[str, list[RefusedMessage]]

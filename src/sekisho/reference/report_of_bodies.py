@@ -226,6 +226,40 @@ class Problem(Strict, frozen=True):
     holder: str | None = None
 
 
+class LinksSeen(Strict, frozen=True):
+    """What an enclave's links did at the gate.
+
+    ``pairs``: links received. ``persons``: included persons united of several registrations.
+    ``conflicts``: links not followed, for they would have joined two reliable numbers. ``open``:
+    pairs on which no clerk decided. ``opted_out``: persons kept out by a choice under a number
+    that a link alone tells. Only ``pairs`` is known before the gate opens.
+    """
+
+    pairs: Count
+    persons: Count | None = None
+    conflicts: Count | None = None
+    open: Count | None = None
+    opted_out: Count | None = None
+
+
+class Registrations(Strict, frozen=True):
+    """A provider's identity fields at an enclave: persons, and those without a reliable number."""
+
+    persons: Count
+    without_number: Count
+
+
+class EnclaveSeen(Strict, frozen=True):
+    """A case of a linkage enclave. ``verdicts`` counts pairs; ``gone`` are those destroyed.
+
+    ``state``: collecting, reviewing, sent or destroyed.
+    """
+
+    state: str
+    received: dict[str, Registrations]
+    verdicts: Counts
+
+
 class ProjectSeen(Strict, frozen=True):
     """A project at its environment."""
 
@@ -237,6 +271,7 @@ class ProjectSeen(Strict, frozen=True):
     incidents: list[IncidentSeen] | None = None
     parts: dict[str, PartSeen] | None = None
     lists: dict[str, ListUsed] | None = None
+    links: LinksSeen | None = None
     problem: Problem | None = None
     countersigned: bool | None = None
 

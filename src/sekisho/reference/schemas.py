@@ -31,6 +31,7 @@ def all_schemas() -> dict[str, Json]:
         "body": ("body.toml: what one body is told at its start", _of(BodyConfig)),
         "catalogue": ("rules/catalogue.toml: data sets and terms of use", catalogue.schema()),
         "rules-collection": ("rules/collection.toml: checks at landing", _of(_COLLECTION)),
+        "rules-enclave": ("rules/linkage/enclave.toml", linkage.enclave_rule_schema()),
         "rules-linkage": ("rules/linkage/*.toml: matching", linkage.linkage_rule_schema()),
         "rules-opt-out": ("rules/opt-out.toml: how old a list may be", optout.schema()),
         "rules-processing": ("rules/processing/*.toml: a form of processing", _of(_PROCESSING)),

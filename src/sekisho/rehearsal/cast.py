@@ -17,6 +17,7 @@ from sekisho.rehearsal.scenario import Scenario
 OBSERVER = "observer"
 DESK = "desk-client"
 INSURER = "insurer-client"
+CLERK = "enclave-clerk"
 
 
 def applicant_of(application: str) -> str:
@@ -43,6 +44,8 @@ def cast(scenario: Scenario, framework: Framework, folder: Path) -> tuple[Actor,
             actors += [
                 Actor(name, "reviewer", keys / name, ("checker",)) for name in checkers(body)
             ]
+    if any(one.enclave for one in scenario.application):
+        actors.append(Actor(CLERK, "reviewer", keys / CLERK, ("clerk",)))
     actors.append(Actor(DESK, "desk", keys / DESK))
     actors.append(Actor(INSURER, "insurer", keys / INSURER))
     actors.append(Actor(OBSERVER, "observer", keys / OBSERVER))

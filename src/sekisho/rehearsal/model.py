@@ -31,6 +31,7 @@ Format = Literal[
     "vcf",
 ]
 Vote = Literal["approve", "reject", "abstain"]
+Clerk = Literal["same", "other", "away"]
 Door = Literal["per_body", "shared"]
 
 Day = Annotated[int, Meta(ge=0, le=36_500, description="days after start")]
@@ -51,6 +52,7 @@ class Provider(Strict, frozen=True):
 
     ``mapping``: its own file from local numbers to insured ones (CSV: local, insured, birth, sex).
     ``twelve_digits``: its own numbers have twelve digits, and none of them is an 個人番号.
+    ``without_number``: per cent of its made patients of whom it knows no insured number.
     """
 
     code: Institution
@@ -59,6 +61,7 @@ class Provider(Strict, frozen=True):
     function: Id | None = None
     mapping: str | None = None
     twelve_digits: bool = False
+    without_number: Annotated[int, Meta(ge=0, le=100)] = 0
 
 
 class Population(Strict, frozen=True):
@@ -174,7 +177,10 @@ class NumberChange(Strict, frozen=True):
 
 
 class Application(Strict, frozen=True):
-    """What a user asks for. ``votes`` is how reviewers vote, in all lanes or by body."""
+    """What a user asks for. ``votes`` is how reviewers vote, in all lanes or by body.
+
+    ``clerk``: what the enclave's clerk says of each pair to decide on, or that nobody is there.
+    """
 
     id: Id
     day: Day
@@ -186,6 +192,8 @@ class Application(Strict, frozen=True):
     form: Literal["pseudonymised", "anonymised", "table"] = "pseudonymised"
     columns: dict[str, tuple[str, ...]] = {}
     votes: Vote | dict[str, Vote] = "approve"
+    enclave: bool = False
+    clerk: Clerk = "other"
 
     def vote_at(self, body: str) -> Vote:
         """Return how the reviewers of ``body`` vote; ``default`` stands for all not named."""
@@ -336,7 +344,7 @@ class Scenario(Strict, frozen=True):
 
     def provider_specs(self) -> tuple[ProviderSpec, ...]:
         """Return the providers as the generator takes them."""
-        return tuple(ProviderSpec(one.code, one.name) for one in self.provider)
+        return tuple(ProviderSpec(one.code, one.name, one.without_number) for one in self.provider)
 
     def period(self) -> Period:
         """Return the time that generated records cover."""

@@ -20,6 +20,7 @@ from sekisho.common.randomness import seeded, system_random
 from sekisho.common.secretfile import read_secret, write_secret
 from sekisho.control.optout import Scope
 from sekisho.data.analysis.study import pack
+from sekisho.data.linkage import read_enclave_rule
 from sekisho.exchange import parcel, seal
 from sekisho.exchange.directory import Peer
 from sekisho.exchange.keys import SigningKey
@@ -39,6 +40,7 @@ from sekisho.framework import (
 from sekisho.person import View as PersonView
 from sekisho.person import ask, collect
 from sekisho.provider import Prepared, Profile, Withheld, prepare, read_mapping, repeatable
+from sekisho.provider.enclave import answer_enclave
 from sekisho.provider.handover import Handed, Sender, agreed, hand_over
 from sekisho.pseudonym.keys import ConverterKeys
 from sekisho.rehearsal import cast
@@ -95,6 +97,9 @@ class Play:
         found |= {change.day for change in self.scenario.number_change}
         for asked in self.scenario.application:
             found |= {asked.day, asked.day + VOTE_DAYS}
+            if asked.enclave:  # its day: everything there is destroyed
+                rule = read_enclave_rule(self.folder / "rules" / "linkage")
+                found.add(asked.day + VOTE_DAYS + rule.keep_days)
         found |= {job.day for job in self.scenario.job}
         found |= {view.day for view in self.scenario.view}
         found |= {one.day for one in self.scenario.rotation}
@@ -375,6 +380,7 @@ class Play:
             "cohort": _cohort(asked),
             "linkage": asked.linkage,
             "form": asked.form,
+            "enclave": asked.enclave,
         }
         classes = self.kinds.classes_of_tables(asked.tables)
         opened = windows(self.framework, classes)
@@ -398,6 +404,33 @@ class Play:
         classes = self.kinds.classes_of_tables(asked.tables)
         for lane in lanes(self.framework, classes):
             self._ballot(asked, lane.body)
+        self.stage.settle()
+        if asked.enclave:
+            self.match(asked)
+
+    def match(self, asked: Application) -> None:
+        """Let every provider answer the enclave, and its clerk decide on the pairs it shows."""
+        body = self.framework.with_role("history")[0]
+        today = self.day_of(asked.day + VOTE_DAYS)
+        for provider in self.scenario.provider:
+            files = [
+                (one.format, one.files)
+                for one in self.scenario.submission
+                if one.provider == provider.code and self.day_of(one.day) <= today
+            ]
+            sender = self._sender(provider.code, today)
+            answer_enclave(sender, BodyId(body), files, self._profile(provider))
+        self.stage.settle()
+        if asked.clerk == "away":
+            return
+        for pair in self.stage.ask(cast.CLERK, body, "enclave/work")["pairs"]:
+            if pair["application"] == asked.id:
+                word = {
+                    "application": asked.id,
+                    "pair": pair["pair"],
+                    "same": asked.clerk == "same",
+                }
+                self.stage.tell(cast.CLERK, body, "enclave/decision", word)
         self.stage.settle()
 
     def _ballot(self, asked: Application, body: str) -> None:

@@ -74,6 +74,7 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
             for body, one in figures.items()
             for name, project in one["projects"].items()
         },
+        "enclaves": {body: one["enclave"] for body, one in figures.items() if one["enclave"]},
         "studies": {body: one["jobs"] for body, one in figures.items() if one["jobs"]},
         "released": record.released,
         "refused": {body: one["refused"] for body, one in figures.items() if one["refused"]},

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from sekisho.synthetic.care import Visit
-from sekisho.synthetic.person import Called
+from sekisho.synthetic.identities import Registered, heard_otherwise
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.tables import codes, condition, drug_for, result
 
@@ -91,30 +91,46 @@ def _resources(institution: Institution, patient: Patient) -> Made:
 def _patient(institution: Institution, patient: Patient) -> dict[str, Any]:
     person, last = patient.person, patient.visits[-1]
     insurance, called = person.insurance(last.day), person.called(last.day)
+    known = insurance is not None and institution.knows_number(patient)
+    it = Registered(
+        called.family[0],
+        called.given[0],
+        called.family[1],
+        called.given[1],
+        person.birth.isoformat(),
+        person.sex,
+        None,
+        person.address,
+        person.phone,
+    )
+    if insurance is not None and not known:
+        it = heard_otherwise(it, institution.place, person.number)
+    names = [_name(it.family, it.given, "IDE"), _name(it.family_kana, it.given_kana, "SYL")]
     made: dict[str, Any] = {
         "id": patient.chart,
         "identifier": [
             {"system": f"{LOCAL_ID}{institution.spec.code}", "value": patient.chart},
-            *([{"system": MEMBER_ID, "value": insurance.member_id}] if insurance else []),
+            *([{"system": MEMBER_ID, "value": insurance.member_id}] if insurance and known else []),
         ],
-        "name": [_name(called, 0, "IDE"), _name(called, 1, "SYL")],
-        "telecom": [{"system": "phone", "value": person.phone, "use": "home"}],
+        "name": [name for name in names if name],
+        "telecom": [{"system": "phone", "value": it.phone, "use": "home"}],
         "gender": person.sex,
-        "birthDate": person.birth.isoformat(),
-        "address": [{"text": person.address}],
+        "birthDate": it.birth_date,
+        "address": [{"text": it.address}],
     }
     if last.dies:
         made["deceasedDateTime"] = last.day.isoformat()
     return made
 
 
-def _name(called: Called, writing: int, kind: str) -> dict[str, Any]:
-    family, given = called.family[writing], called.given[writing]
+def _name(family: str | None, given: str | None, kind: str) -> dict[str, Any] | None:
+    if family is None and given is None:
+        return None
     return {
         "extension": [{"url": _REPRESENTATION, "valueCode": kind}],
-        "text": f"{family} {given}",
+        "text": f"{family or ''} {given or ''}".strip(),
         "family": family,
-        "given": [given],
+        "given": [given] if given else [],
     }
 
 

@@ -111,6 +111,14 @@ def twice(seed: int, number: int) -> Twice:
     return Twice(number, clean, second, cause)
 
 
+def heard_otherwise(clean: Registered, place: int, number: int) -> Registered:
+    """Return a record as the clerk of provider ``place`` wrote it, for a cause drawn for both;
+    the birth date stays, for tables hold it too."""
+    draws = Draws(place, "identity-clerk", number)
+    cause = draws.pick(("same", "variant", "kana-only", "width", "sound", "address", "moved"))
+    return otherwise(clean, cause, draws)[0]
+
+
 def otherwise(clean: Registered, cause: str, draws: Draws) -> tuple[Registered, str]:
     """Return the record as another hospital wrote it for ``cause``, and the cause that it is:
     a name without another writing, for example, stays the same."""

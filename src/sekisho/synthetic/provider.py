@@ -16,10 +16,15 @@ _CHARTS = 10_000_000
 
 @dataclass(frozen=True)
 class ProviderSpec:
-    """One institution: 都道府県(2) + 点数表(1) + 医療機関コード(7), and its name."""
+    """One institution: 都道府県(2) + 点数表(1) + 医療機関コード(7), and its name.
+
+    ``without_number``: per cent of its patients of whom it wrote down its own number alone, and
+    the rest as another clerk heard it (`identities.otherwise`); in FHIR files only.
+    """
 
     code: str
     name: str
+    without_number: int = 0
 
     def __post_init__(self) -> None:
         if not _CODE.fullmatch(self.code):
@@ -48,6 +53,10 @@ class Institution:
     place: int
     spec: ProviderSpec
     patients: tuple[Patient, ...]
+
+    def knows_number(self, patient: Patient) -> bool:
+        """Whether it wrote down the patient's insured number: spread over the chart numbers."""
+        return int(patient.chart) // 100 % 100 >= self.spec.without_number
 
     @property
     def wide(self) -> bool:

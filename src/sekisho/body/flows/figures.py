@@ -16,6 +16,7 @@ from sekisho.data.lake import Lake
 
 _JOB = ("state", "outputs", "problem", "runs")
 _PROJECT = ("state", "counts", "digests", "incidents", "lists", "problem", "countersigned")
+_PROJECT = ("state", "counts", "digests", "incidents", "parts", "lists", "links", "problem")
 
 
 def figures(body: Body) -> Json:
@@ -53,6 +54,7 @@ def figures(body: Body) -> Json:
         "alarms": alarms.shown(body),
         "mishaps": delivery.happened(body),
         "uses": uses.figures(body) if "oversight" in body.rooms else {},
+        "enclave": _enclave(body),
         "ledger": _ledger(body),
     }
 
@@ -102,6 +104,15 @@ def _project(body: Body, kept: Json) -> Json:
     if kept.get("permit"):
         told["permit"] = read_permit(body, kept["permit"]).id
     return told
+
+
+def _enclave(body: Body) -> Json:
+    """Return the cases of a linkage enclave here: what came, and what became of the pairs."""
+    if not any(True for _ in body.store.find("enclave")):
+        return {}
+    from sekisho.body.flows import enclave
+
+    return enclave.shown(body)
 
 
 def _lists(body: Body) -> Json:

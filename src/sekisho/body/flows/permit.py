@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 import orjson
 
 from sekisho.body.context import Body
+from sekisho.body.flows.links import ask_for_parts
 from sekisho.body.flows.permits import PERMIT, Granted, decider, granted_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json, digest
@@ -14,6 +16,7 @@ from sekisho.common.errors import Refusal
 from sekisho.common.ids import BodyId
 from sekisho.control.review import (
     Application,
+    Enclave,
     LaneDecision,
     LedgerHead,
     Part,
@@ -25,6 +28,7 @@ from sekisho.control.review import (
     permit_payload,
     read_permit_rule,
 )
+from sekisho.data.linkage import read_enclave_rule
 from sekisho.exchange import jws
 from sekisho.exchange.transfer import key_digest
 from sekisho.framework import alias_receivers, environment, extract_route, holders, registries_for
@@ -66,6 +70,7 @@ def draft(body: Body, application: Application, decisions: Sequence[LaneDecision
         },
         epoch=body.epoch,
         aliases=_alias_number(body),
+        enclave=_enclave(body, application, parts),
     )
     signers = list(payload["granted_by"])
     outcome.put.append(
@@ -103,6 +108,18 @@ def _parts(body: Body, application: Application, rule: PermitRule) -> list[Part]
                 )
             )
     return parts
+
+
+def _enclave(body: Body, application: Application, parts: Sequence[Part]) -> Enclave | None:
+    """Return where persons without a number are matched, where that was asked for."""
+    if not application.enclave:
+        return None
+    rule = read_enclave_rule(body.rules / "linkage")
+    return Enclave(
+        body=body.auxiliary("history"),
+        until=body.today() + timedelta(days=rule.keep_days),
+        max_rows=sum(part.max_rows for part in parts),
+    )
 
 
 def _list_numbers(body: Body, parts: Sequence[Part]) -> dict[str, int]:
@@ -181,6 +198,7 @@ def _check_granted(body: Body, permit: Permit) -> None:
         and mine <= set(decision.granted)
         and (decision.linkage or not permit.linkage)
         and set(decision.conditions) <= set(permit.conditions)
+        and (permit.enclave is not None) == _asked_enclave(body, permit)
         and all(
             key.digest == key_digest(body.directory.find(key.body).seal_recipient)
             for key in permit.receiver_keys
@@ -193,6 +211,14 @@ def _check_granted(body: Body, permit: Permit) -> None:
             rule="a lane signs what it granted, and no more",
             next_step="draft the permit again from the sealed decisions",
         )
+
+
+def _asked_enclave(body: Body, permit: Permit) -> bool:
+    """Whether the application on which this lane decided asked for the enclave."""
+    from sekisho.body.flows.review import state_of
+
+    application = state_of(body, permit.application).application
+    return application is not None and application.enclave
 
 
 def collect_signature(body: Body, message: Incoming) -> Outcome:
@@ -217,14 +243,15 @@ def collect_signature(body: Body, message: Incoming) -> Outcome:
 
 
 def _hand_out(body: Body, granted: Granted) -> Outcome:
-    """Send the permit to its environment, its holders and the registries that bind them."""
+    """Send the permit to its environment, and to its enclave, or its holders and registries."""
     outcome = Outcome()
     outcome.documents.append((f"permits/{granted.application}.json", granted.text))
     text = granted.text.encode()
     outcome.send.append(Outgoing(granted.environment, "analysis/permit", text))
-    for holder in sorted({part.holder for part in granted.permit.parts}):
-        outcome.send.append(Outgoing(holder, "collection/permit", text))
-    for minimum in granted.permit.opt_out:
-        outcome.send.append(Outgoing(minimum.registry, "opt_out/permit", text))
+    named = granted.permit.enclave
+    if named is None:
+        outcome.add(ask_for_parts(granted))
+    else:  # the environment asks for the parts when it knows who is one person
+        outcome.send.append(Outgoing(named.body, "enclave/permit", text))
     outcome.send.append(Outgoing(body.auxiliary("oversight"), "oversight/permit", text))
     return outcome

@@ -61,7 +61,7 @@ class Granted:
         return Grant(
             id=permit.id,
             hops=frozenset(permit.conversion_ends()),
-            max_rows=permit.part_conversions(),
+            max_rows=permit.part_conversions() | permit.enclave_conversions(),
             valid_until=permit.expires,
             deciders=frozenset(
                 decider(framework, BodyId(part.holder), part.data_class) for part in permit.parts
@@ -72,6 +72,7 @@ class Granted:
             ),
             receiver_keys={key.body: key.digest for key in permit.receiver_keys},
             epoch=permit.epoch,
+            enclave=None if permit.enclave is None else BodyId(permit.enclave.body),
         )
 
 

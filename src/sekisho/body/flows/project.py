@@ -25,6 +25,7 @@ from sekisho.control.optout import (
     is_old,
     read_rule,
 )
+from sekisho.data.linkage import WEIGHT_TABLE
 from sekisho.data.processing import GateResult, OptOuts, Part, gate, write_tables
 from sekisho.exchange import jws
 from sekisho.exchange import tables as container
@@ -49,7 +50,7 @@ def open(body: Body, message: Incoming) -> Outcome:
     """Take a permit for which this body is the environment."""
     granted = granted_permit(body, message.read().decode())
     outcome = Outcome()
-    state = {**_state(body, granted), "permit": granted.text}
+    state = {**state_of(body, granted), "permit": granted.text}
     outcome.put.append(("project", granted.application, state))
     if state["state"] == "refused":
         outcome.send.append(uses.tell_not_made(body, granted.text))
@@ -64,7 +65,7 @@ def open(body: Body, message: Incoming) -> Outcome:
     return outcome
 
 
-def _state(body: Body, granted: Granted) -> Json:
+def state_of(body: Body, granted: Granted) -> Json:
     """Return the project's state; parts and lists may come before the permit itself does."""
     kept = body.store.get("project", granted.application)
     if kept is not None:
@@ -94,7 +95,7 @@ def part_arrived(
     pseudonyms: Mapping[Tag, Element],
 ) -> Outcome:
     """Keep a processed part; open the gate when it was the last thing missing."""
-    state = _state(body, granted)
+    state = state_of(body, granted)
     name = f"{about['holder']}:{about['data_class']}"
     if state["state"] != "waiting" or name not in state["expected"]:
         raise Refusal("project.unexpected-part", "The project does not wait for this part.")
@@ -118,7 +119,7 @@ def list_arrived(
 ) -> Outcome:
     """Keep a registry's list in this project's domain; open the gate when it was the last."""
     granted = granted_permit(body, arrival.reason.permit or "")
-    state = _state(body, granted)
+    state = state_of(body, granted)
     if state["state"] != "waiting":
         return Outcome()
     rule = read_rule(body.rules / "opt-out.toml")
@@ -154,12 +155,18 @@ def _alarm(application: str) -> str:
     return f"project:{application}"
 
 
+def waits_for_links(body: Body, state: Json) -> bool:
+    """Whether an enclave still works: nothing was asked of holders and registries yet."""
+    permitted = read_permit(body, state["permit"]).permit.enclave is not None
+    return permitted and "links" not in state
+
+
 def daily(body: Body) -> Outcome:
     """Alarm on every project that has waited for parts or lists since an earlier day; ask again."""
     outcome = Outcome()
     today = body.today().isoformat()
     for application, state in body.store.find("project"):
-        if state["state"] != "waiting" or state["since"] >= today:
+        if state["state"] != "waiting" or state["since"] >= today or waits_for_links(body, state):
             continue
         parts = sorted(set(state["expected"]) - set(state["parts"]))
         missing = sorted(set(state["registries"]) - set(state["lists"]))
@@ -174,18 +181,32 @@ def daily(body: Body) -> Outcome:
 
 
 def _open_gate(body: Body, granted: Granted, state: Json) -> tuple[Outcome, Json]:
+    from sekisho.body.flows import links
     from sekisho.body.flows.extract import plan_of
 
     classes = tuple(sorted({about["data_class"] for about in state["parts"].values()}))
     plan = plan_of(body, granted, body.id, classes)
+    parts = [_part(body, granted.application, about) for about in state["parts"].values()]
+    here = {pseudonym for part in parts for pseudonym in part.pseudonyms.values()}
+    matched = links.matched(body, granted, here.__contains__)
     result = gate(
-        [_part(body, granted.application, about) for about in state["parts"].values()],
+        parts,
         plan,
         [_opt_outs(body, granted.application, registry) for registry in state["registries"]],
         _rule(body, granted) if not body.has_fault("gate-filter-off") else _nobody_stays_out,
+        _rule(body, granted),
+        matched=matched,
     )
     digests = write_tables(result.tables, folder(body, granted.application) / "data")
     receipt = _receipt(body, granted, state, result, digests, plan.request_hash)
+    if matched is not None:
+        known = result.tables[WEIGHT_TABLE].num_rows
+        receipt["links"] = {
+            **state["links"],
+            **matched.counts(),
+            "persons": known,
+            "opted_out": result.by_link,
+        }
     token = jws.sign(receipt, body.keys.signing, body.id, RECEIPT)
     outcome = Outcome()
     outcome.documents.append((f"receipts/extract-{granted.application}.jws", token))
@@ -219,7 +240,8 @@ def _open_gate(body: Body, granted: Granted, state: Json) -> tuple[Outcome, Json
     state = {key: value for key, value in state.items() if key not in {"problem", "held_up"}}
     state["made_on"] = receipt["made_on"]
     made = {**state, "state": "ready", "counts": receipt["counts"], "digests": digests}
-    return outcome, {**made, "incidents": receipt["incidents"]}
+    told = ("incidents", "links")
+    return outcome, {**made, **{name: receipt[name] for name in told if name in receipt}}
 
 
 def _part(body: Body, application: str, about: Json) -> Part:

@@ -126,7 +126,7 @@ def command(body: Body, message: Incoming) -> Outcome:
     wish = read_command(asked["command"])
     if wish.by != message.sender:
         raise Refusal("review.other-account", "A command is asked by the account that signs it.")
-    state = _state(body, asked["application"])
+    state = state_of(body, asked["application"])
     if state.application is None:
         raise UserError("review.no-case", "This body has no lane for that application.")
     outcome = _run(body, state.application, wish)
@@ -202,7 +202,8 @@ def _run(body: Body, application: Application, wish: object) -> Outcome:
     )
 
 
-def _state(body: Body, application: str) -> LaneState:
+def state_of(body: Body, application: str) -> LaneState:
+    """Return how this body's lane of an application stands."""
     return replay(read_events(body.store.events(stream(application))))
 
 
@@ -250,7 +251,7 @@ def cases(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Js
 
 def status(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
     """Tell a member of the team how the lane of this body stands."""
-    state = _state(body, params.get("application", ""))
+    state = state_of(body, params.get("application", ""))
     if state.application is None or sender not in state.application.team:
         return {"stage": "unknown"}
     decision = None if state.decision is None else state.decision.payload()

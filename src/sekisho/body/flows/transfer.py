@@ -41,6 +41,7 @@ COMPLETE = {
     "opt_out_list": "lists:arrived",
     "permit": "extract:arrived",
     "alias": "aliases:arrived",
+    "enclave_links": "links:arrived",
 }
 ALONE = {"use": "uses:arrived", "view": "person:match"}
 """Kinds whose persons come without a payload: what is to be told stands in the signed reason."""

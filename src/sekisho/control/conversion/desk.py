@@ -27,7 +27,7 @@ from sekisho.framework import (
 USE_PADDING: Final = 16
 """The index of a project's uses is filled up with nobody to a multiple of this."""
 
-OF_A_PERMIT: Final = frozenset[Kind]({"permit", "use"})
+OF_A_PERMIT: Final = frozenset[Kind]({"permit", "use", "enclave_links"})
 """Kinds for which a permit is the reason, and whose persons it limits."""
 
 
@@ -101,6 +101,12 @@ def _own_registry(case: _Case) -> bool:
 
 def _own_domain(case: _Case) -> bool:
     return case.start.owner == case.by_body
+
+
+def _named_enclave(case: _Case) -> bool:
+    permit = case.facts.permit
+    named = permit is not None and permit.enclave == case.by_body
+    return named and case.by_body in case.framework.with_role("history")
 
 
 def _to_collector(case: _Case) -> bool:
@@ -181,6 +187,9 @@ RULES: Final[dict[Kind, _Rule]] = {
     ),
     "alias": _Rule(
         frozenset({("identity", "body"), ("identity", "registry")}), _history, _to_who_unites
+    ),
+    "enclave_links": _Rule(
+        frozenset({("identity", "project")}), _named_enclave, _over_permitted_hop
     ),
 }
 
@@ -293,7 +302,8 @@ def _check_permit(case: _Case, permit: Grant, count: int) -> None:
     if case.reason.kind == "use":
         return
     meeting = _holders_meeting(permit, case.to_domain) | case.facts.holders_before
-    if len(meeting) > 1 and not must <= permit.linkage_granted_by:
+    linked = len(meeting) > 1 or case.reason.kind == "enclave_links"
+    if linked and not must <= permit.linkage_granted_by:
         raise _refusal(
             "no-linkage-grant",
             f"Data of {len(meeting)} holders would meet; not every body that decides on them has "

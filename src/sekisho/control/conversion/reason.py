@@ -13,7 +13,15 @@ from sekisho.common.errors import Refusal
 from sekisho.common.ids import BodyId, Domain
 
 Kind = Literal[
-    "submission", "choice", "opt_out_list", "choice_forward", "permit", "use", "view", "alias"
+    "submission",
+    "choice",
+    "opt_out_list",
+    "choice_forward",
+    "permit",
+    "use",
+    "view",
+    "alias",
+    "enclave_links",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
@@ -62,6 +70,8 @@ class Grant:
     """Digest of the key of each body that may receive, where the permit names it."""
     epoch: int = 0
     """The epoch in which the project's own pseudonyms are made, to its end."""
+    enclave: BodyId | None = None
+    """The body in whose enclave persons without a number are matched, where the permit names it."""
 
 
 def read_reason(payload: Mapping[str, Any]) -> Reason:

@@ -75,7 +75,7 @@ from sekisho.control.review.joining import (
     read_joining_rule,
 )
 from sekisho.control.review.lane import can, command_name, decide
-from sekisho.control.review.permit import LedgerHead, ListMinimum, Part, Permit, part_along
+from sekisho.control.review.permit import Enclave, LedgerHead, ListMinimum, Part, Permit, part_along
 from sekisho.control.review.stages import (
     COMMAND_ROLES,
     STAGE_OWNERS,
@@ -104,6 +104,7 @@ __all__ = [
     "Command",
     "Committee",
     "DeclareConflict",
+    "Enclave",
     "Event",
     "Facts",
     "FormRule",

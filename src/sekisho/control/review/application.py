@@ -66,7 +66,8 @@ class Application(Value, frozen=True, kw_only=True):
     (`sekisho.control.review.forms`); what cannot be is refused here.
 
     ``team`` are the accounts that will work with the data. ``columns`` narrows tables down; a
-    table without an entry is asked for whole. ``environment`` asks for another place than the
+    table without an entry is asked for whole. ``enclave``: persons without a reliable number shall
+    be matched by name, birth date and address. ``environment`` asks for another place than the
     framework's.
     """
 
@@ -82,9 +83,16 @@ class Application(Value, frozen=True, kw_only=True):
     linkage: bool = False
     form: str = "pseudonymised"
     environment: str | None = None
+    enclave: bool = False
 
     def __post_init__(self) -> None:
         check_id(self.id)
+        if self.enclave and not self.linkage:
+            raise _wrong(
+                "enclave",
+                "Persons without a number can be matched for linkage only.",
+                "ask for linkage as well, or do without the enclave",
+            )
         if not self.applicant.strip() or len(self.applicant) > 200:
             raise _wrong("applicant", "The applicant has no name.", "name the organisation")
         if not self.team or len(set(self.team)) < len(self.team):
@@ -115,8 +123,9 @@ def fields_typed(application: Application) -> int:
     """Return how many fields of the form the applicant filled in.
 
     Counted is one for each entry made: the applicant, the purpose, each member, each table, each
-    column where columns are chosen, each code, each bound of a range, linkage if asked for, the
-    form of processing, an environment if named. Ids and dates that the system gives are not.
+    column where columns are chosen, each code, each bound of a range, linkage and the enclave if
+    asked for, the form of processing, an environment if named. Ids and dates that the system
+    gives are not.
     """
     cohort, period = application.cohort, application.period
     bounds = (cohort.from_, cohort.to, cohort.min_age, cohort.max_age, period.from_, period.to)
@@ -128,5 +137,6 @@ def fields_typed(application: Application) -> int:
         + len(cohort.codes)
         + sum(1 for bound in bounds if bound is not None)
         + int(application.linkage)
+        + int(application.enclave)
         + int(application.environment is not None)
     )

@@ -15,6 +15,7 @@ from sekisho.common.toml import read_toml
 from sekisho.control.review.application import Application
 from sekisho.control.review.joining import Outcome
 from sekisho.control.review.permit import (
+    Enclave,
     LedgerHead,
     ListMinimum,
     Part,
@@ -82,6 +83,7 @@ def permit_payload(
     receiver_keys: Mapping[str, str] | None = None,
     epoch: int = 0,
     aliases: int = 0,
+    enclave: Enclave | None = None,
 ) -> dict[str, Any]:
     """Return a permit as the JSON value that the granting lanes sign.
 
@@ -100,6 +102,7 @@ def permit_payload(
         receiver_keys: digest of the sealing key of each body; those that data come to are named.
         epoch: epoch of the project's own pseudonyms.
         aliases: least number of the batch of changed numbers that holders must have.
+        enclave: where persons without a number are matched, if that was asked for.
 
     Raises:
         Refusal: nothing was granted, the permit would last too long, or data of several holders
@@ -154,6 +157,7 @@ def permit_payload(
                 if body in reached
             ),
             epoch=epoch,
+            enclave=enclave,
         )
     except ValueError as error:
         raise UserError(

@@ -14,7 +14,7 @@ from typing import Annotated
 import msgspec
 
 from sekisho.cdm import table
-from sekisho.common.ids import Domain, body_domain, project_domain, registry_domain
+from sekisho.common.ids import IDENTITY, Domain, body_domain, project_domain, registry_domain
 from sekisho.control.catalogue import TableColumns
 from sekisho.control.review.application import Cohort, Period
 from sekisho.control.review.values import Value, check_actor, check_digest, check_id, read_value
@@ -92,6 +92,19 @@ class ReceiverKey(Value, frozen=True, kw_only=True):
         check_digest(self.digest)
 
 
+class Enclave(Value, frozen=True, kw_only=True):
+    """Where persons without a reliable number are matched, and until when: on the day ``until``
+    every identity field there is destroyed. ``max_rows``: registrations that it may send on.
+    """
+
+    body: str
+    until: date
+    max_rows: Annotated[int, msgspec.Meta(ge=1)]
+
+    def __post_init__(self) -> None:
+        check_id(self.body)
+
+
 class Permit(Value, frozen=True, kw_only=True):
     """One version of a permit. ``starts`` and ``expires`` are its first and last day.
 
@@ -124,6 +137,7 @@ class Permit(Value, frozen=True, kw_only=True):
     receiver_keys: tuple[ReceiverKey, ...] = ()
     epoch: Annotated[int, msgspec.Meta(ge=0)] = 0
     aliases: Annotated[int, msgspec.Meta(ge=0)] = 0
+    enclave: Enclave | None = None
 
     def __post_init__(self) -> None:
         for name in (self.id, self.application, self.purpose, self.environment, *self.granted_by):
@@ -146,6 +160,10 @@ class Permit(Value, frozen=True, kw_only=True):
                 raise ValueError(f"a permit names columns that {chosen.table} does not have")
         if self.expires < self.starts:
             raise ValueError("a permit does not expire before it starts")
+        if self.enclave is not None and not (
+            self.linkage and self.starts < self.enclave.until <= self.expires
+        ):
+            raise ValueError("an enclave serves linkage, and ends while the permit holds")
         reached = {body for part in self.parts for body in (part.hops[1:] or part.hops)}
         named = [key.body for key in self.receiver_keys]
         if named and sorted(named) != sorted(reached):
@@ -187,12 +205,19 @@ class Permit(Value, frozen=True, kw_only=True):
                 found[pair] = found.get(pair, 0) + part.max_rows
         return found
 
+    def enclave_conversions(self) -> dict[tuple[Domain, Domain], int]:
+        """Return the conversion of persons whom an enclave matched, with how many it may have."""
+        if self.enclave is None:
+            return {}
+        return {(IDENTITY, Domain(p.domains[-1])): self.enclave.max_rows for p in self.parts}
+
     def conversion_ends(self) -> set[tuple[Domain, Domain]]:
         """Return every conversion for which the permit is the reason: those of persons whose data
-        move, and those of the opt-out lists to the project, for the gate."""
+        move, those of the opt-out lists to the project, for the gate, and that of persons whom an
+        enclave matched."""
         projects = {Domain(part.domains[-1]) for part in self.parts}
         lists = {(registry_domain(each.registry), p) for each in self.opt_out for p in projects}
-        return set(self.part_conversions()) | lists
+        return set(self.part_conversions()) | lists | set(self.enclave_conversions())
 
     @classmethod
     def from_payload(cls, payload: object) -> Permit:

@@ -10,10 +10,16 @@ Keeps these rules:
 """
 
 from sekisho.data.linkage.assignment import Judged, Verdict, judge
-from sekisho.data.linkage.identity import COLUMNS as IDENTITY_COLUMNS
-from sekisho.data.linkage.identity import FIELDS as IDENTITY_FIELDS
-from sekisho.data.linkage.identity import RELIABLE, check_identities, compared
-from sekisho.data.linkage.identity import TABLE as IDENTITIES
+from sekisho.data.linkage.enclave import (
+    EnclaveRule,
+    Matcher,
+    enclave_rule_schema,
+    read_enclave_rule,
+    read_matcher,
+    settled,
+)
+from sekisho.data.linkage.identity import check_identities, compared
+from sekisho.data.linkage.matched import WEIGHT_TABLE, Certainty, Link, Matched, join_links
 from sekisho.data.linkage.matching import Pair, require_splink, score
 from sekisho.data.linkage.persons import (
     PSEUDONYM_BYTES,
@@ -38,16 +44,18 @@ from sekisho.data.linkage.uniting import (
 )
 
 __all__ = [
-    "IDENTITIES",
-    "IDENTITY_COLUMNS",
-    "IDENTITY_FIELDS",
     "METHODS",
     "PSEUDONYM_BYTES",
-    "RELIABLE",
+    "WEIGHT_TABLE",
+    "Certainty",
     "Conflict",
+    "EnclaveRule",
     "Judged",
     "Known",
+    "Link",
     "LinkageRule",
+    "Matched",
+    "Matcher",
     "Overlap",
     "Pair",
     "Quality",
@@ -61,14 +69,19 @@ __all__ = [
     "compared",
     "define_one_row",
     "define_person_ids",
+    "enclave_rule_schema",
     "filled",
+    "join_links",
     "judge",
     "linkage_rule_schema",
     "overlap",
+    "read_enclave_rule",
     "read_linkage_rule",
+    "read_matcher",
     "read_variants",
     "require_splink",
     "score",
     "scored",
+    "settled",
     "unite",
 ]

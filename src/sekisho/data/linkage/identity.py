@@ -9,34 +9,16 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from sekisho.common.errors import Refusal
 from sekisho.data.linkage.address import read_address
 from sekisho.data.linkage.matching import ID
 from sekisho.data.linkage.spelling import Variants, sound, spoken, written
+from sekisho.exchange.identities import COLUMNS, FIELDS, RELIABLE, TABLE
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-TABLE: Final = "identities"
-FIELDS: Final = (
-    "family",
-    "given",
-    "family_kana",
-    "given_kana",
-    "birth_date",
-    "sex",
-    "postcode",
-    "address",
-    "phone",
-)
-"""What a hospital knows of who a person is; every one may be empty."""
-RELIABLE: Final = "reliable"
-COLUMNS: Final = ("tag", "cipher", RELIABLE, *FIELDS)
-"""``tag``: the record's random name. ``cipher``: its pseudonym's start, which only the converters
-together can turn into anything. ``reliable``: whether the hospital knows a number that identifies
-the person anywhere."""
 
 _SEXES = {"male": "m", "female": "f", "1": "m", "2": "f", "m": "m", "f": "f", "男": "m", "女": "f"}
 

@@ -18,7 +18,15 @@ import pyarrow as pa
 from sekisho.common.errors import PeerError, Refusal
 from sekisho.data.lake import DuckEngine, Engine, Session
 from sekisho.data.lake.sql import Sql, fill, name
-from sekisho.data.linkage import add_tags, define_one_row, define_person_ids, overlap
+from sekisho.data.linkage import (
+    WEIGHT_TABLE,
+    Matched,
+    add_tags,
+    define_one_row,
+    define_person_ids,
+    overlap,
+)
+from sekisho.data.linkage.matched import DECIDED
 from sekisho.data.processing.cohort import define_chosen
 from sekisho.data.processing.extract import sent_schema
 from sekisho.data.processing.issue import issue_tables
@@ -96,12 +104,16 @@ class GateCounts:
 @dataclass(frozen=True)
 class GateResult:
     """``tables``: what the environment may see. A non-empty ``incidents`` must raise an alarm.
-    ``included``: the project's pseudonyms of exactly the persons of ``counts.included``."""
+    ``included``: the project's pseudonyms of exactly the persons of ``counts.included``.
+    ``by_link``: persons whose records were dropped because they opted out under another number,
+    which a link alone tells: no holder could know.
+    """
 
     tables: Mapping[str, pa.Table]
     counts: GateCounts
     incidents: tuple[Incident, ...]
     included: frozenset[bytes]
+    by_link: int = 0
 
 
 def gate(
@@ -110,15 +122,19 @@ def gate(
     opt_outs: Sequence[OptOuts[S]],
     drops: Drops[S],
     engine: Engine | None = None,
+    matched: Matched | None = None,
 ) -> GateResult:
     """Let the rows of ``parts`` pass that may; unite persons, find the cohort, issue new keys.
+
+    ``matched``: which pseudonyms an enclave found to be one person; the result then has a table
+    that says of each such person how sure that is.
 
     Raises:
         Refusal: a part carries a table or column that the plan does not name.
         PeerError: a tag came without its pseudonym.
     """
     engine = engine or DuckEngine()
-    with _entered(parts, plan, opt_outs, drops, engine) as session:
+    with _entered(parts, plan, opt_outs, drops, engine, matched) as session:
         define_person_ids(session, "ids", "chosen")
         received, kept = (_persons(session, it) for it in ("received", "kept_tags"))
         linked = overlap(session, "chosen")
@@ -134,8 +150,10 @@ def gate(
             repeated=issued.repeated,
         )
         incidents = _incidents(session, plan)
+        by_link = int(session.fetch(Sql(_BY_LINK)).to_pylist()[0]["n"])
+        sure = {} if matched is None else {WEIGHT_TABLE: _certainty(session, matched)}
         included = _chosen(session)
-    return GateResult(issued.tables, counts, incidents, included)
+    return GateResult({**issued.tables, **sure}, counts, incidents, included, by_link)
 
 
 def find_members(
@@ -162,11 +180,13 @@ def _entered(
     opt_outs: Sequence[OptOuts[S]],
     drops: Drops[S],
     engine: Engine,
+    matched: Matched | None = None,
 ) -> Iterator[Session]:
     """Open a session in which opted-out persons are gone and ``chosen`` is the cohort."""
+    matched = matched or Matched({}, {})
     with engine.session() as session:
-        _add_parts(session, parts, plan)
-        _add_opted_out(session, parts, opt_outs, drops, plan.order.purpose)
+        _add_parts(session, parts, plan, matched)
+        _add_opted_out(session, parts, opt_outs, drops, plan.order.purpose, matched)
         distinct = fill("SELECT DISTINCT * FROM ({rows}) r", rows=_all_rows(plan))
         session.define("received_tags", distinct, keep=True)
         session.define("received", Sql(_RECEIVED), keep=True)
@@ -180,14 +200,17 @@ def _entered(
         yield session
 
 
-def _add_parts(session: Session, parts: Sequence[Part], plan: Plan) -> None:
+def _add_parts(session: Session, parts: Sequence[Part], plan: Plan, matched: Matched) -> None:
     """Define ``tags``, ``parts`` and, per table, ``in_TABLE``: all parts' rows with their part."""
     planned = {it.name: it for it in plan.tables}
     for part in parts:
         extra = sorted(set(part.tables) - set(planned))
         if extra:
             raise _unpermitted(part, extra[0])
-    add_tags(session, [part.pseudonyms for part in parts])
+    add_tags(
+        session,
+        [{tag: matched.of(one) for tag, one in part.pseudonyms.items()} for part in parts],
+    )
     session.add(
         "parts",
         pa.table(
@@ -226,21 +249,53 @@ def _add_opted_out(
     opt_outs: Sequence[OptOuts[S]],
     drops: Drops[S],
     purpose: str,
+    matched: Matched,
 ) -> None:
-    """Define ``opted_out`` (part, pseudonym): whose records of which part stay out."""
-    out: set[tuple[int, str]] = set()
-    for number, part in enumerate(parts):
-        present = set(part.pseudonyms.values())
-        for registry in opt_outs:
-            for pseudonym in present & registry.choices.keys():
-                scopes = registry.choices[pseudonym]
-                if drops(scopes, part.data_class, part.holder, purpose):
-                    out.add((number, pseudonym.hex()))
+    """Define ``opted_out`` (part, pseudonym, direct): whose records of which part stay out.
+
+    A choice counts for every pseudonym of its person. It is ``direct`` where it was made under a
+    pseudonym that the part itself has, so that its holder should have dropped the records.
+    """
+    out: dict[tuple[int, str], bool] = {}
+    for registry in opt_outs:
+        by_person: dict[bytes, list[S]] = {}
+        for pseudonym, scopes in registry.choices.items():
+            by_person.setdefault(matched.of(pseudonym), []).extend(scopes)
+        for number, part in enumerate(parts):
+
+            def stay_out(scopes: Collection[S] | None, part: Part = part) -> bool:
+                return bool(scopes) and drops(scopes or (), part.data_class, part.holder, purpose)
+
+            for pseudonym in set(part.pseudonyms.values()):
+                person = matched.of(pseudonym)
+                if stay_out(by_person.get(person)):
+                    direct = stay_out(registry.choices.get(pseudonym))
+                    key = (number, person.hex())
+                    out[key] = out.get(key, False) or direct
     columns = {
         "part": pa.array([number for number, _ in out], pa.int32()),
         "pseudonym": pa.array([pseudonym for _, pseudonym in out], pa.string()),
+        "direct": pa.array(list(out.values()), pa.bool_()),
     }
     session.add("opted_out", pa.table(columns))
+
+
+def _certainty(session: Session, matched: Matched) -> pa.Table:
+    """Return how sure it is of each united person in the project that they are one."""
+    known = sorted(matched.certainty.items())
+    session.add(
+        "certainty",
+        pa.table(
+            {
+                "pseudonym": pa.array([pseudonym.hex() for pseudonym, _ in known], pa.string()),
+                "identities": pa.array([one.identities for _, one in known], pa.int64()),
+                "match_weight": pa.array([one.weight for _, one in known], pa.float64()),
+                "match_probability": pa.array([one.probability for _, one in known], pa.float64()),
+                "decided_by": pa.array([DECIDED[one.verdict] for _, one in known], pa.string()),
+            }
+        ),
+    )
+    return session.fetch(Sql(_CERTAINTY))
 
 
 def _require_all_converted(session: Session) -> None:
@@ -298,11 +353,19 @@ _INCIDENTS = """
 SELECT p.holder, p.data_class, count(*) AS rows, count(DISTINCT r.pseudonym) AS persons
 FROM ({rows}) i
 JOIN received r ON r.part = i.part AND r.tag = i.tag
-JOIN opted_out o ON o.part = r.part AND o.pseudonym = r.pseudonym
+JOIN opted_out o ON o.part = r.part AND o.pseudonym = r.pseudonym AND o.direct
 JOIN parts p ON p.part = r.part
 GROUP BY p.holder, p.data_class ORDER BY p.holder, p.data_class
 """
 _WITHOUT_ROW = """
 SELECT count(*) AS n FROM chosen c WHERE NOT EXISTS (
   SELECT 1 FROM person_row p WHERE p.pseudonym = c.pseudonym)
+"""
+_BY_LINK = """
+SELECT count(*) AS n FROM (
+  SELECT pseudonym FROM opted_out GROUP BY pseudonym HAVING NOT bool_or(direct)) linked
+"""
+_CERTAINTY = """
+SELECT i.person_id, c.identities, c.match_weight, c.match_probability, c.decided_by
+FROM certainty c JOIN ids i ON i.pseudonym = c.pseudonym ORDER BY i.person_id
 """
