@@ -15,8 +15,7 @@ from sekisho.control.review import read_events, replay, review_days
 from sekisho.data.lake import Lake
 
 _JOB = ("state", "outputs", "problem", "runs")
-_PROJECT = ("state", "counts", "digests", "incidents", "lists", "problem", "countersigned")
-_PROJECT = ("state", "counts", "digests", "incidents", "parts", "lists", "links", "problem")
+_PROJECT = ("state", "counts", "digests", "incidents", "lists", "links", "problem", "countersigned")
 
 
 def figures(body: Body) -> Json:

@@ -194,7 +194,6 @@ def _open_gate(body: Body, granted: Granted, state: Json) -> tuple[Outcome, Json
         plan,
         [_opt_outs(body, granted.application, registry) for registry in state["registries"]],
         _rule(body, granted) if not body.has_fault("gate-filter-off") else _nobody_stays_out,
-        _rule(body, granted),
         matched=matched,
     )
     digests = write_tables(result.tables, folder(body, granted.application) / "data")
