@@ -55,7 +55,7 @@ PLUMBING = {
         "Files Finding FolderFiles Held HttpFiles Judgement MemoryPending PendingStore Problem "
         "Shown TileLog TileReader TreeHead"
     ),
-    "optout": "Entry ListHeader ListRow OptOutRule Sent",
+    "optout": "AskAgain DeskRule Entry Learned ListHeader ListRow OptOutRule Sent",
     "review": (
         "BallotRule CallBallot CastVote CheckCompleteness ClockRule CloseBallot DeclareConflict "
         "Facts FormRule JoiningRule LaneState LedgerHead ListMinimum Motion Outcome Part Period "

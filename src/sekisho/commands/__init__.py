@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sekisho.commands import bodies, frameworks, rehearse, verify
+from sekisho.commands import bodies, frameworks, optout, rehearse, verify
 
 app = typer.Typer(
     name="sekisho",
@@ -14,6 +14,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.add_typer(frameworks.app, name="frameworks")
+app.add_typer(optout.app, name="opt-out")
 app.command("run")(rehearse.run)
 app.command("compare")(rehearse.compare)
 app.command("verify")(verify.verify)
