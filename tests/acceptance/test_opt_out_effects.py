@@ -46,7 +46,7 @@ def scenario(framework: str, effect: str) -> Scenario:
     made = read_scenario(ROOT / "scenarios" / "first-study.toml")
     guarded = OptOut(day=1, person=Person(number=CHILD), scope="data:additional", proxy="guardian")
     agent = OptOut(day=1, person=Person(number=5), scope="purpose:policy", proxy="agent")
-    made = replace(made, application=(), job=(), complaint=(
+    made = replace(made, application=(), job=(), view=(), complaint=(
         Complaint(day=1, category="handling", answered=2),
         Complaint(day=1, category="notice"),
     ), opt_out=(
@@ -69,19 +69,13 @@ class SendingAgain(Play):
 
     def run(self) -> Iterator[str]:
         yield from super().run()
-        for body in self.framework.function_bodies:
-            lake = self.folder / "bodies" / body / "data" / "lake"
-            if lake.is_dir():
-                shutil.copytree(lake, self.folder / "after-choices" / body)
+        self._keep_lakes("after-choices")
         self._again(5)
         self.stage.set_day(self.day_of(6))
         self.choose(OptOut(day=6, person=Person(number=BACK), scope="all", revoke=True))
         self.stage.settle()
         self.stage.set_day(self.day_of(7))
-        for body in self.framework.function_bodies:
-            lake = self.folder / "bodies" / body / "data" / "lake"
-            if lake.is_dir():
-                shutil.copytree(lake, self.folder / "after-again" / body)
+        self._keep_lakes("after-again")
         self._again(8)
         yield "sent again twice"
         for later in (60, 4000):  # a complaint is late, then a child is old enough to be asked
@@ -89,11 +83,12 @@ class SendingAgain(Play):
 
     def choose(self, choice: OptOut) -> None:
         if not (self.folder / "before").exists():
-            for body in self.framework.function_bodies:
-                lake = self.folder / "bodies" / body / "data" / "lake"
-                if lake.is_dir():
-                    shutil.copytree(lake, self.folder / "before" / body)
+            self._keep_lakes("before")
         super().choose(choice)
+
+    def _keep_lakes(self, name: str) -> None:
+        for lake in sorted((self.folder / "bodies").glob("*/data/lake")):
+            shutil.copytree(lake, self.folder / name / lake.parents[1].name)
 
     def _again(self, day: int) -> None:
         """Send every file again: the same records, one empty line more, so it is another file."""

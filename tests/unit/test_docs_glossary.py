@@ -70,7 +70,7 @@ PLUMBING = {
         "ClassCounts ExtractOrder GateCounts GateResult OptOuts Part Period PlannedTable "
         "Processed Rules"
     ),
-    "release": "Caps Collected Event File Kept Outcome State TableOutput",
+    "release": "Caps Collected Event File Kept Member Outcome State TableOutput",
 }
 
 

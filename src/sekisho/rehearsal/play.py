@@ -186,11 +186,14 @@ class Play:
         found = recipients(self.framework, data_class, operator)
         if found.body is None:
             return Withheld(found.cause or "")
-        days = timedelta(days=self.framework.collection.notice_days)
-        notified = self.scenario.collection.notice_from or self.scenario.start - days
-        if day < collects_from(self.framework, found.body, notified):
+        if day < collects_from(self.framework, found.body, self._notified()):
             return Withheld(NOTICE_PERIOD)
         return found.body
+
+    def _notified(self) -> date:
+        """Return when persons were given notice."""
+        days = timedelta(days=self.framework.collection.notice_days)
+        return self.scenario.collection.notice_from or self.scenario.start - days
 
     def _classify(self, format_id: str, record: str) -> tuple[tuple[str, str], ...]:
         return self.kinds.placed(format_id, record)
@@ -219,6 +222,7 @@ class Play:
             epoch=found.epoch,
             random=system_random,
             today=today,
+            notice_given_on=self._notified(),
         )
 
     def _submission(

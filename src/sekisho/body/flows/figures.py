@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, uses
+from sekisho.body.flows import alarms, notices, uses
 from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Json
@@ -38,6 +38,7 @@ def figures(body: Body) -> Json:
         "jobs": {key: _some(kept, _JOB) for key, kept in body.store.find("job")},
         "choices": sum(1 for _ in body.store.find("choice")),
         "lists": _lists(body),
+        "notice": notices.clocks(body),
         "effects": {
             "set_aside": [kept for _, kept in body.store.find("set-aside")],
             "erased": [kept for _, kept in body.store.find("erasure")],

@@ -267,7 +267,7 @@ def _receipt(
         "lists": state["lists"],
         "parts": {
             name: {key: about[key] for key in ("plan", "snapshot", "lists", "rows", "persons")}
-            | {"dropped": about["dropped"], "linkage": about["linkage"]}
+            | {"dropped": about["dropped"], "linkage": about["linkage"], "bias": about["bias"]}
             for name, about in sorted(state["parts"].items())
         },
         "counts": result.counts.to_dict(),
