@@ -42,7 +42,9 @@ def test_a_public_body_collects_by_law() -> None:
 
 
 def test_what_a_person_is_told_has_both_days() -> None:
-    told = notices.words(GIVEN, GIVEN + timedelta(days=30))
+    begins = GIVEN + timedelta(days=30)
+    told = notices.words(GIVEN, begins, kept_out=True)
     for part in ("2026年3月2日", "2026年4月1日", "集めません"):
         assert part in told.ja
+    assert "集めません" not in notices.words(GIVEN, begins, kept_out=False).ja
     assert "2026-04-01" in told.en

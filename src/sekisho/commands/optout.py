@@ -71,13 +71,14 @@ def lists(
     for one in wanted:
         made, _ = past.again(body, one)
         said = {"number": one, "on": made.header.on.isoformat(), "count": made.header.count}
-        found.append({**said, "digest": made.digest, "same": past.same_bytes(body, one)})
+        found.append({**said, "same": past.same_bytes(body, one)})
     if json:
         show_json({"registry": body.id, "lists": found})
     else:
-        rows = [(r["number"], r["on"], r["count"], "same" if r["same"] else "OTHER") for r in found]
+        words = {True: "same", False: "OTHER", None: "of an earlier epoch"}
+        rows = [(r["number"], r["on"], r["count"], words[r["same"]]) for r in found]
         show_table("Lists made again", ("list", "day", "persons", "bytes"), rows)
-    if not all(one["same"] for one in found):
+    if any(one["same"] is False for one in found):
         raise typer.Exit(TamperError.exit_code)
 
 

@@ -57,7 +57,7 @@ def clocks(body: Body) -> list[Json]:
     for _, kept in body.store.find(KIND):
         given = date.fromisoformat(kept["given_on"])
         begins = collects_from(body.framework, BodyId(kept["receiver"]), given)
-        told = words(given, begins)
+        told = words(given, begins, kept_out=body.framework.opt_out.effect != "stop_provision")
         found.append(
             {
                 "provider": kept["provider"],
@@ -70,14 +70,29 @@ def clocks(body: Body) -> list[Json]:
     return found
 
 
-def words(given: date, begins: date) -> Text:
-    """Return what a person is told of the clock."""
+def words(given: date, begins: date, *, kept_out: bool) -> Text:
+    """Return what a person is told of the clock.
+
+    Args:
+        kept_out: whether a choice stops collection itself, or only what is given out.
+    """
+    stops = _COLLECTION if kept_out else _PROVISION
     return Text(
         ja=f"{_ja(given)}にお知らせしました。{_ja(begins)}から、あなたのデータを集めます。"
-        "やめてほしいときは、いつでも窓口に申し出てください。その前に申し出ると、集めません。",
+        f"やめてほしいときは、いつでも窓口に申し出てください。{stops.ja}",
         en=f"You were given notice on {given}. Your data are collected from {begins} on. You can "
-        "say no at a desk at any time; what you say before that day stops it from the start.",
+        f"say no at a desk at any time. {stops.en}",
     )
+
+
+_COLLECTION = Text(
+    ja="その前に申し出ると、集めません。",
+    en="If you say so before that day, nothing is collected.",
+)
+_PROVISION = Text(
+    ja="申し出ると、研究などに渡しません（データを集めることは続きます）。",
+    en="Then nothing is given out for research or other uses; collection goes on.",
+)
 
 
 def _ja(day: date) -> str:

@@ -81,8 +81,15 @@ def again(body: Body, number: int) -> tuple[OptOutList, str]:
     return made, jws.sign(made.header.payload(), body.keys.signing, body.id, LIST)
 
 
-def same_bytes(body: Body, number: int) -> bool:
-    """Return whether a list made again is, byte for byte, the one that was signed then."""
+def same_bytes(body: Body, number: int) -> bool | None:
+    """Return whether a list made again is, byte for byte, the one that was signed then.
+
+    None where it cannot be made again: this registry's pseudonyms were others then (an earlier
+    epoch), and the point of a new epoch is that nobody keeps the old ones.
+    """
+    issued = body.store.get("issued-list", f"{number:08d}") or {}
+    if issued.get("epoch") != body.epoch:
+        return None
     _, token = again(body, number)
     return body.documents.read(f"lists/{number:08d}.jws") == token
 
