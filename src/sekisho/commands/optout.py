@@ -75,7 +75,7 @@ def lists(
     if json:
         show_json({"registry": body.id, "lists": found})
     else:
-        words = {True: "same", False: "OTHER", None: "of an earlier epoch"}
+        words: dict[object, str] = {True: "same", False: "OTHER", None: "of an earlier epoch"}
         rows = [(r["number"], r["on"], r["count"], words[r["same"]]) for r in found]
         show_table("Lists made again", ("list", "day", "persons", "bytes"), rows)
     if any(one["same"] is False for one in found):
