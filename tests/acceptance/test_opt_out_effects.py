@@ -1,11 +1,15 @@
-"""What a choice does at the holders under each effect that a framework may have."""
+"""What a choice does at the holders under each effect, and what desk and registry tell of it."""
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -23,6 +27,7 @@ from sekisho.exchange.directory import Directory
 from sekisho.pseudonym.group import multiply
 from sekisho.pseudonym.identifiers import element_of
 from sekisho.pseudonym.keys import ConverterKeys
+from sekisho.rehearsal.model import Complaint
 from sekisho.rehearsal.play import Play
 from sekisho.rehearsal.scenario import OptOut, Person, Scenario, read_scenario
 from sekisho.rehearsal.verification import verify
@@ -32,12 +37,24 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("opt-out-effects")
 PERSONS = 45
 ALL, ONE_CLASS, BACK = 3, 40, 7
 """Places in the population: out of everything, out of additional data, out and back again."""
+CHILD = 16
+"""Ten years old at the start."""
 
 
 def scenario(framework: str, effect: str) -> Scenario:
     """Files come on day 0, choices on day 1; nobody asks for data."""
     made = read_scenario(ROOT / "scenarios" / "first-study.toml")
-    made = replace(made, application=(), job=(), opt_out=(
+    guarded = OptOut(day=1, person=Person(number=CHILD), scope="data:additional", proxy="guardian")
+    agent = OptOut(day=1, person=Person(number=5), scope="purpose:policy", proxy="agent")
+    made = replace(made, application=(), job=(), view=(), complaint=(
+        Complaint(day=1, category="handling", answered=2),
+        Complaint(day=1, category="notice"),
+    ), opt_out=(
+        guarded,
+        replace(agent, effective_from=-30, authority_until=30),
+        replace(agent, authority_checked=False),
+        OptOut(day=1, person=Person(number=8), scope="data:additional", effective_from=4),
+        OptOut(day=1, person=Person(number=9), scope="purpose:curiosity"),
         OptOut(day=1, person=Person(number=ALL), scope="all"),
         OptOut(day=1, person=Person(number=ONE_CLASS), scope="data:additional"),
         OptOut(day=1, person=Person(number=BACK), scope="all"),
@@ -52,30 +69,26 @@ class SendingAgain(Play):
 
     def run(self) -> Iterator[str]:
         yield from super().run()
-        self.stage.set_day(self.day_of(2))  # forms go out at the cut-off of the next day
-        for body in self.framework.function_bodies:
-            lake = self.folder / "bodies" / body / "data" / "lake"
-            if lake.is_dir():
-                shutil.copytree(lake, self.folder / "after-choices" / body)
+        self._keep_lakes("after-choices")
         self._again(5)
         self.stage.set_day(self.day_of(6))
         self.choose(OptOut(day=6, person=Person(number=BACK), scope="all", revoke=True))
         self.stage.settle()
         self.stage.set_day(self.day_of(7))
-        for body in self.framework.function_bodies:
-            lake = self.folder / "bodies" / body / "data" / "lake"
-            if lake.is_dir():
-                shutil.copytree(lake, self.folder / "after-again" / body)
+        self._keep_lakes("after-again")
         self._again(8)
         yield "sent again twice"
+        for later in (60, 4000):  # a complaint is late, then a child is old enough to be asked
+            self.stage.set_day(self.day_of(later))
 
     def choose(self, choice: OptOut) -> None:
         if not (self.folder / "before").exists():
-            for body in self.framework.function_bodies:
-                lake = self.folder / "bodies" / body / "data" / "lake"
-                if lake.is_dir():
-                    shutil.copytree(lake, self.folder / "before" / body)
+            self._keep_lakes("before")
         super().choose(choice)
+
+    def _keep_lakes(self, name: str) -> None:
+        for lake in sorted((self.folder / "bodies").glob("*/data/lake")):
+            shutil.copytree(lake, self.folder / name / lake.parents[1].name)
 
     def _again(self, day: int) -> None:
         """Send every file again: the same records, one empty line more, so it is another file."""
@@ -237,3 +250,72 @@ def rows_of(lake: Path, wrapped: str) -> int:
     files = [f for f in (lake / "tables").rglob("part-*.parquet") if "replaced" not in f.parts]
     rows = (pq.read_table(file, columns=["person_key"])["person_key"].to_pylist() for file in files)
     return sum(one.count(key) for one in rows) if key else 0
+
+
+# The desk and the registry of the same runs, asked with the command
+
+
+def command(run: Run, what: str, body: str, *options: str) -> Any:
+    """Run `sekisho opt-out` in a process of its own: a process is one body's."""
+    folder = run.folder / "bodies" / body
+    line = [sys.executable, "-m", "sekisho", "opt-out", what, str(folder), *options]
+    done = subprocess.run(line, capture_output=True, check=True)
+    return json.loads(done.stdout) if "--json" in options else done.stdout.decode()
+
+
+@pytest.mark.parametrize("body", ["alpha", "beta"])
+def test_every_list_of_a_run_is_made_again_byte_for_byte(erased: Run, body: str) -> None:
+    lists = command(erased, "list", body, "--json")["lists"]
+    assert len(lists) >= 8
+    assert all(one["same"] for one in lists)
+    assert len({one["count"] for one in lists}) > 2
+
+
+def test_what_was_in_force_and_what_was_known_are_two_times(erased: Run) -> None:
+    def persons(on: str, known: str) -> dict[str, int]:
+        told = command(erased, "status", "beta", "--on", on, "--known", known, "--json")
+        return dict(told["scopes"])
+
+    # Stated on April 2nd, known here on the 3rd; one counts a month back, one from the 5th.
+    assert persons("2026-04-20", "2026-04-02") == {}
+    assert persons("2026-03-10", "2026-04-03") == {"purpose:policy": 1}
+    assert persons("2026-04-03", "2026-04-03") == {
+        "all": 2, "data:additional": 2, "purpose:policy": 1
+    }  # fmt: skip
+    assert persons("2026-04-05", "2026-04-05")["data:additional"] == 3
+    assert persons("2026-04-30", "2037-01-01")["all"] == 1
+
+
+def test_a_refusal_at_the_desk_says_what_would_be_possible(erased: Run) -> None:
+    refused = {one["type"].rpartition(":")[2]: one for one in erased.report["refused"]["alpha"]}
+    assert set(refused) == {"opt-out.unknown-scope", "opt-out.authority-unchecked"}
+    assert "purpose:research" in refused["opt-out.unknown-scope"]["next"]
+    assert "operator:beta" in refused["opt-out.unknown-scope"]["next"]
+
+
+def test_the_work_of_a_desk_has_owners_and_days(erased: Run) -> None:
+    waiting = command(erased, "work", "alpha", "--json")
+    assert [one["scope"] for one in waiting["ask_again"]] == ["data:additional"]
+    assert waiting["ask_again"][0]["since"] == "2032-05-01"  # the month after a 16th birthday
+    late = {one["category"]: one["overdue"] for one in waiting["complaints"]}
+    assert late == {"handling": False, "notice": True}
+    assert all(one["owner"] and one["due"] == "2026-05-02" for one in waiting["complaints"])
+    assert waiting["remedy"]["ja"]
+    assert erased.entries("optout.ask_again") == 1
+
+
+def test_a_statement_and_a_status_by_receipt(erased: Run, tmp_path: Path) -> None:
+    receipts = sorted((erased.folder / "bodies" / "alpha" / "documents" / "choices").glob("*.jws"))
+    told = {
+        one.stem: command(erased, "status", "alpha", "--ref", one.stem, "--json")
+        for one in receipts[:3]
+    }
+    for ref, one in told.items():
+        assert ref in {said["ref"] for said in one["statements"]}
+        assert one["limited"] == any(said["proxy"] for said in one["statements"])
+        if one["limited"]:
+            assert len(one["statements"]) == 1
+    command(erased, "statement", "alpha", "--ref", receipts[0].stem, "-o", str(tmp_path / "s.html"))
+    page = (tmp_path / "s.html").read_text()
+    assert receipts[0].stem[:4] in page
+    assert "http" not in page

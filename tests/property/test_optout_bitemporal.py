@@ -8,7 +8,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sekisho.common.canonical import canonical_json
-from sekisho.control.optout import ALL, GENESIS, Choice, Scope, drops, effective, make_list
+from sekisho.control.optout import (
+    ALL,
+    GENESIS,
+    Choice,
+    Learned,
+    Scope,
+    drops,
+    effective,
+    in_force,
+    list_as_of,
+    make_list,
+)
 
 START = date(2026, 4, 1)
 SCOPES = [ALL, *map(Scope.parse, ("data:basic", "data:additional", "operator:a", "purpose:policy"))]
@@ -88,3 +99,27 @@ def test_a_person_is_dropped_exactly_where_a_choice_says_so(
     assert drops(scopes, data_class, operators, purpose) == expected
     if len(operators) == 1:
         assert drops(scopes, data_class, operators[0], purpose) == expected
+
+
+people = st.dictionaries(st.sampled_from(["aa", "bb", "cc", "dd"]), histories(), max_size=4)
+
+
+@given(people, people, st.integers(1, 6), days)
+def test_a_list_is_made_again_from_a_registry_that_has_learned_more(
+    then: dict[str, list[Choice]], since: dict[str, list[Choice]], number: int, on: date
+) -> None:
+    """The registry may have learned of a choice long after a desk recorded it."""
+    before = {p: [Learned(c, on, number) for c in h] for p, h in then.items()}
+    later = {p: [Learned(c, on, number + 1) for c in h] for p, h in since.items()}
+    after = {p: [*later.get(p, []), *before.get(p, [])] for p in {*before, *later}}
+    made = [list_as_of(held, number, "ab" * 32 if number > 1 else GENESIS, on, registry="r")
+            for held in (before, after)]  # fmt: skip
+    assert made[0] == made[1]
+
+
+@given(histories(), days, days, days)
+def test_what_was_in_force_as_known_then_does_not_change(
+    stated: list[Choice], on: date, known: date, learned: date
+) -> None:
+    held = [Learned(choice, learned, 1) for choice in stated]
+    assert in_force(held, on, known) == (effective(stated, on) if learned <= known else frozenset())

@@ -139,6 +139,7 @@ def _figures(fw: Framework, body: str, rows: int, days: int) -> dict[str, Any]:
                 {"direction": "in", "path": "x", "peer": "y", "messages": 2, "bytes": 200},
             ]
         },
+        "notice": [],
         "effects": {"set_aside": [], "erased": []},
         "held": [
             {"table": "person", "data_class": c, "provider": "1", "rows": rows, "persons": 5}

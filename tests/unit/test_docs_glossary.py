@@ -55,7 +55,7 @@ PLUMBING = {
         "Files Finding FolderFiles Held HttpFiles Judgement MemoryPending PendingStore Problem "
         "Shown TileLog TileReader TreeHead"
     ),
-    "optout": "Entry ListHeader ListRow OptOutRule Sent",
+    "optout": "AskAgain DeskRule Entry Learned ListHeader ListRow OptOutRule Sent",
     "review": (
         "BallotRule CallBallot CastVote CheckCompleteness ClockRule CloseBallot DeclareConflict "
         "Facts FormRule JoiningRule LaneState LedgerHead ListMinimum Motion Outcome Part Period "
@@ -70,7 +70,7 @@ PLUMBING = {
         "ClassCounts ExtractOrder GateCounts GateResult OptOuts Part Period PlannedTable "
         "Processed Rules"
     ),
-    "release": "Caps Collected Event File Kept Outcome State TableOutput",
+    "release": "Caps Collected Event File Kept Member Outcome State TableOutput",
 }
 
 

@@ -17,6 +17,7 @@ from sekisho.control.optout import (
     ListHeader,
     ListRow,
     OptOutList,
+    Proxy,
     Scope,
     acknowledge,
     check_chain,
@@ -61,7 +62,7 @@ def test_an_opt_out_wins_over_a_reversal_of_the_same_moment() -> None:
 
 
 def test_a_choice_travels_unchanged() -> None:
-    sent = choice("operator:alpha", proxy=True, serial=4)
+    sent = choice("operator:alpha", proxy=Proxy("agent", True), serial=4)
     assert Choice.from_payload(json.loads(json.dumps(sent.payload()))) == sent
     with pytest.raises(UserError):
         Choice.from_payload({**sent.payload(), "name": "x"})

@@ -34,6 +34,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("opt_out", "accounts:daily"),
     Duty("opt_out", "reconcile:daily"),
     Duty("opt_out", "optout:daily"),
+    Duty("opt_out", "desk:daily"),
     Duty("opt_out", "person:daily"),
     Duty("collection", "reconcile:at_holder"),
     Duty("collection", "submission:daily"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sekisho.commands import bodies, enclave, frameworks, keys, receipt, rehearse, verify
+from sekisho.commands import bodies, enclave, frameworks, keys, optout, receipt, rehearse, verify
 
 app = typer.Typer(
     name="sekisho",
@@ -17,6 +17,7 @@ app.add_typer(frameworks.app, name="frameworks")
 app.add_typer(keys.app, name="keys")
 app.add_typer(receipt.app, name="receipt")
 app.add_typer(enclave.app, name="enclave")
+app.add_typer(optout.app, name="opt-out")
 app.command("run")(rehearse.run)
 app.command("compare")(rehearse.compare)
 app.command("verify")(verify.verify)

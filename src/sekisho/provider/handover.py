@@ -48,6 +48,8 @@ class Sender:
     random: RandomBytes
     today: date
     epoch: int = 0
+    notice_given_on: date | None = None
+    """When its persons were told that a certified operator will collect of them."""
 
 
 @dataclass(frozen=True)
@@ -127,8 +129,14 @@ def _at_door(sender: Sender, prepared: Prepared, format_id: str, route: Submissi
     if not parts or len(receipts(sender, route.door, submission)) >= len(bodies):
         return Handed(route.door, submission, bodies, False, 0, 0)
     made = [_transfer(sender, part, format_id, submission, route.door) for part in parts]
+    given = sender.notice_given_on
     door = parcel.pack(
-        {"submission": submission, "bodies": list(bodies), "reasons": [t.token for t in made]},
+        {
+            "submission": submission,
+            "bodies": list(bodies),
+            "reasons": [t.token for t in made],
+            "notice_given_on": None if given is None else given.isoformat(),
+        },
         [transfer.sealed for transfer in made],
     )
     batches = batch_parcel([(transfer.token, transfer.batch) for transfer in made])

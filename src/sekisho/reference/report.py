@@ -191,6 +191,16 @@ class Lost(Strict, frozen=True):
     projects: dict[str, LostOfProject]
 
 
+class NoticeClock(Strict, frozen=True):
+    """A provider's notice to its persons: when it was given, from when the body collects."""
+
+    provider: str
+    receiver: str
+    given_on: date
+    collects_from: date
+    told: BothLanguages
+
+
 class Unmeasured(Strict, frozen=True):
     """A key of the framework that was read and proved, and changes nothing yet."""
 
@@ -267,6 +277,7 @@ class Report(Strict, frozen=True):
     held: dict[str, list[HeldRows]]
     landed: dict[str, list[LandedSubmission]]
     lists: dict[str, ListsOf]
+    notice: dict[str, list[NoticeClock]]
     effects: dict[str, Effects]
     histories: dict[str, HistoriesOf]
     lanes: dict[str, list[LaneSeen]]

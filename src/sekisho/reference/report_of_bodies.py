@@ -179,6 +179,27 @@ class HistoriesOf(Strict, frozen=True):
     conflicts: Count
 
 
+class BiasRow(Strict, frozen=True):
+    """One band of age, or sex: persons kept and opted out, and the standardised difference.
+
+    Null is what may not be told: a small number, or one from which a small one would follow.
+    """
+
+    level: str
+    kept: Count | None
+    opted_out: Count | None
+    difference: float | None
+
+
+class Bias(Strict, frozen=True):
+    """How the opted-out differ from the others of whom the holder has records of the class."""
+
+    below: Count
+    persons: Counts
+    age: list[BiasRow]
+    sex: list[BiasRow]
+
+
 class PartSeen(Strict, frozen=True):
     """One holder's part of an extract, for one class of data."""
 
@@ -195,6 +216,7 @@ class PartSeen(Strict, frozen=True):
     linkage: LinkageQuality
     blanked: dict[str, Count | Counts]
     again: Count
+    bias: Bias | None = None
 
 
 class Gate(Strict, frozen=True):

@@ -34,6 +34,10 @@ def all_schemas() -> dict[str, Json]:
         "rules-enclave": ("rules/linkage/enclave.toml", linkage.enclave_rule_schema()),
         "rules-linkage": ("rules/linkage/*.toml: matching", linkage.linkage_rule_schema()),
         "rules-opt-out": ("rules/opt-out.toml: how old a list may be", optout.schema()),
+        "rules-opt-out-desk": (
+            "rules/opt-out-desk.toml: asking again, complaints",
+            optout.desk_schema(),
+        ),
         "rules-processing": ("rules/processing/*.toml: a form of processing", _of(_PROCESSING)),
         "rules-publication": ("rules/publication/*.toml: what may be published", release.schema()),
         "rules-review-application": ("rules/review/application.toml", review.form_schema()),

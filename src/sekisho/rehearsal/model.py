@@ -13,6 +13,8 @@ from msgspec.structs import replace
 
 from sekisho.common.errors import UserError
 from sekisho.control.catalogue import TableColumns, check_columns
+from sekisho.control.optout.complaint import Category
+from sekisho.control.optout.proxy import ProxyKind
 from sekisho.framework.model import Identifier
 from sekisho.pseudonym.identifiers import PersonKey, parse_spec
 from sekisho.synthetic import Generated, Period, ProviderSpec, person_of
@@ -130,6 +132,9 @@ class OptOut(Strict, frozen=True):
     """A choice that a person makes, or with ``revoke`` undoes, on a day.
 
     ``desk``: at which body; where the framework has no desk there, at its first one.
+    ``effective_from``: the day from which it counts, days after start; before ``day`` or after it.
+    ``proxy``: who states it for the person, with an authority that ends on ``authority_until``;
+    ``authority_checked = false`` is a proxy whose paper nobody looked at.
     """
 
     day: Day
@@ -137,6 +142,22 @@ class OptOut(Strict, frozen=True):
     scope: str
     revoke: bool = False
     desk: Id | None = None
+    effective_from: Annotated[int, Meta(ge=-36_500, le=36_500)] | None = None
+    proxy: ProxyKind | None = None
+    authority_checked: bool = True
+    authority_until: Day | None = None
+
+
+class Complaint(Strict, frozen=True):
+    """What somebody complains about on a day; ``answered`` is the day of the answer, if any."""
+
+    day: Day
+    category: Category
+    answered: Day | None = None
+
+    def __post_init__(self) -> None:
+        if self.answered is not None and self.answered < self.day:
+            raise ValueError("a complaint is answered after it is filed")
 
 
 class View(Strict, frozen=True):
@@ -278,6 +299,7 @@ class ScenarioFile(Strict, frozen=True):
     submission: tuple[SubmissionFile, ...] = ()
     opt_out: tuple[OptOut, ...] = ()
     number_change: tuple[NumberChange, ...] = ()
+    complaint: tuple[Complaint, ...] = ()
     application: tuple[Application, ...] = ()
     job: tuple[JobFile, ...] = ()
     view: tuple[View, ...] = ()
@@ -297,6 +319,7 @@ class Scenario(Strict, frozen=True):
     submission: tuple[Submission, ...]
     opt_out: tuple[OptOut, ...]
     number_change: tuple[NumberChange, ...]
+    complaint: tuple[Complaint, ...]
     application: tuple[Application, ...]
     job: tuple[Job, ...]
     collection: Collection
@@ -370,6 +393,12 @@ class Scenario(Strict, frozen=True):
             for name in person.__struct_fields__
             if (value := getattr(person, name)) is not None
         }
+
+    def birth_of(self, person: Person) -> date | None:
+        """Return a person's birthday, if the scenario knows it."""
+        if person.number is not None:
+            return person_of(self.seed, person.number).birth
+        return person.birth
 
     def key_of(self, person: Person, day: int = 0) -> PersonKey:
         """Return the person's key on a day."""

@@ -18,7 +18,7 @@ from sekisho.common.errors import SekishoError
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded, system_random
 from sekisho.common.secretfile import read_secret, write_secret
-from sekisho.control.optout import Scope
+from sekisho.control.optout import Proxy, Scope, ask_again_on, read_desk_rule
 from sekisho.data.analysis.study import pack
 from sekisho.data.linkage import read_enclave_rule
 from sekisho.exchange import parcel, seal
@@ -95,6 +95,10 @@ class Play:
         # Bodies cut off every day; a rehearsal passes over days, but never the one after a choice.
         found |= {choice.day + n for choice in self.scenario.opt_out for n in (0, 1)}
         found |= {change.day for change in self.scenario.number_change}
+        for choice in self.scenario.opt_out:
+            found |= {choice.day, max(choice.day, choice.effective_from or 0)}
+        for complaint in self.scenario.complaint:
+            found |= {complaint.day, complaint.answered or complaint.day}
         for asked in self.scenario.application:
             found |= {asked.day, asked.day + VOTE_DAYS}
             if asked.enclave:  # its day: everything there is destroyed
@@ -120,6 +124,7 @@ class Play:
                 self.rotate()
             for choice in [one for one in self.scenario.opt_out if one.day == day]:
                 self.choose(choice)
+            self.complaints(day)
             self.stage.settle()
             for asked in [one for one in self.scenario.application if one.day == day]:
                 yield f"day {day}: application {asked.id}"
@@ -188,11 +193,14 @@ class Play:
         found = recipients(self.framework, data_class, operator)
         if found.body is None:
             return Withheld(found.cause or "")
-        days = timedelta(days=self.framework.collection.notice_days)
-        notified = self.scenario.collection.notice_from or self.scenario.start - days
-        if day < collects_from(self.framework, found.body, notified):
+        if day < collects_from(self.framework, found.body, self._notified()):
             return Withheld(NOTICE_PERIOD)
         return found.body
+
+    def _notified(self) -> date:
+        """Return when persons were given notice."""
+        days = timedelta(days=self.framework.collection.notice_days)
+        return self.scenario.collection.notice_from or self.scenario.start - days
 
     def _classify(self, format_id: str, record: str) -> tuple[tuple[str, str], ...]:
         return self.kinds.placed(format_id, record)
@@ -221,6 +229,7 @@ class Play:
             epoch=found.epoch,
             random=system_random,
             today=today,
+            notice_given_on=self._notified(),
         )
 
     def _submission(
@@ -338,9 +347,45 @@ class Play:
             cast.DESK,
             desk,
             "opt_out/choice",
-            {"scope": choice.scope, "revoke": choice.revoke, "form": form.hex()},
+            {"scope": choice.scope, "revoke": choice.revoke, "form": form.hex()}
+            | self._on_whose_behalf(choice),
         )
         self.record.choices.append({"desk": desk, "scope": choice.scope, "day": choice.day})
+
+    def _on_whose_behalf(self, choice: OptOut) -> dict[str, Any]:
+        """Return what a desk's client adds: from when, who speaks, when to ask again."""
+        said: dict[str, Any] = {}
+        if choice.effective_from is not None:
+            said["effective_from"] = self.day_of(choice.effective_from).isoformat()
+        if choice.proxy is None:
+            return said
+        until = None if choice.authority_until is None else self.day_of(choice.authority_until)
+        said["proxy"] = Proxy(choice.proxy, choice.authority_checked, until).payload()
+        birth = self.scenario.birth_of(choice.person)
+        if choice.proxy == "guardian" and birth is not None:
+            rule = read_desk_rule(self.folder / "rules" / "opt-out-desk.toml")
+            ages = [one.age for one in rule.ask_again]
+            again = ask_again_on(birth, self.day_of(choice.day), ages)
+            said["ask_again_on"] = None if again is None else again.isoformat()
+        return said
+
+    def complaints(self, day: int) -> None:
+        """File the complaints of a day, and answer those whose answer comes on it."""
+        desk = desks(self.framework)[0]
+        for one in [it for it in self.scenario.complaint if it.day == day]:
+            filed = {"category": one.category, "text": ""}
+            self.stage.tell(cast.DESK, desk, "opt_out/complaint", filed)
+            self.stage.settle()
+        due = [it for it in self.scenario.complaint if it.answered == day]
+        waiting = self.stage.ask(cast.DESK, desk, "opt_out/work")["complaints"] if due else []
+        for one in due:
+            same = [it for it in waiting if it["state"] == "received"]
+            found = next(it for it in same if it["category"] == one.category)
+            waiting.remove(found)
+            for taken in ("take", "answer"):
+                step = {"complaint": found["id"], "step": taken}
+                self.stage.tell(cast.DESK, desk, "opt_out/complaint-step", step)
+                self.stage.settle()
 
     # A person's view
 

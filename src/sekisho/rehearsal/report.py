@@ -59,6 +59,7 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
             for body, one in figures.items()
             if one["lists"]["issued"] or one["lists"]["held"]
         },
+        "notice": {body: one["notice"] for body, one in figures.items() if one["notice"]},
         "effects": {
             body: one["effects"] for body, one in figures.items() if any(one["effects"].values())
         },

@@ -123,6 +123,7 @@ class _Reader:
             submission=tuple(submissions),
             opt_out=raw.opt_out,
             number_change=raw.number_change,
+            complaint=raw.complaint,
             application=raw.application,
             job=tuple(self._job(n, one, raw.application) for n, one in enumerate(raw.job)),
             collection=raw.collection,
@@ -146,6 +147,14 @@ class _Reader:
 
     def _choice(self, n: int, choice: OptOut, population: Population | None) -> None:
         self._located(("opt_out", n, "scope"), lambda: Scope.parse(choice.scope))
+        unborn = choice.person.number is None and choice.person.birth is None
+        if choice.proxy == "guardian" and unborn:
+            raise self._wrong(
+                ("opt_out", n, "person"),
+                "scenario.no-birth",
+                "a guardian's choice needs the person's birthday: it is asked again at an age",
+                "add birth to the person",
+            )
         self._person(("opt_out", n, "person"), choice.person, population)
 
     def _person(

@@ -49,7 +49,9 @@ def arrived(body: Body, arrival: transfer.Arrived) -> Outcome:
         if early is None:
             break
         header, events = AliasHeader.from_payload(early["header"]), early["events"]
-    outcome.put += [("alias", f"{to}/{ref}", event) for ref, event in fresh.items()]
+    # The first list that can rest on them: any list can then be made again (`flows.past`).
+    known = {"list": (body.store.get("list-head", body.id) or {"number": 0})["number"] + 1}
+    outcome.put += [("alias", f"{to}/{ref}", event | known) for ref, event in fresh.items()]
     outcome.put.append(("alias-head", to, {"number": number, "digest": digest}))
     alarms.clear(outcome, body, f"aliases:{to}")
     if to == registry_domain(body.id):

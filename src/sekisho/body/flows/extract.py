@@ -36,6 +36,7 @@ from sekisho.data.processing import (
     read_rules,
     retag,
 )
+from sekisho.data.release import Member, profile, read_rule_sets
 from sekisho.exchange import jws
 from sekisho.exchange.transfer import Reason
 from sekisho.framework import Route, registries_for
@@ -135,6 +136,7 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
         "dropped": made.counts[data_class].dropped,
         "blanked": blanked,
         "again": times,
+        "bias": _bias(body, lake, snapshot, data_class, dropped),
     }
     about["statement"] = _statement(body, granted, about)
     outcome = _send(body, granted, about, retag(tables, tags), persons, own, route)
@@ -250,6 +252,17 @@ def _dropped(
         )
     }
     return sorted(lake.known_keys(with_aliases(out, histories)).values())
+
+
+def _bias(body: Body, lake: Lake, snapshot: Snapshot, data_class: str, dropped: list[str]) -> Json:
+    """Return how those whom this extract drops differ by age and sex, checked for disclosure."""
+    out = set(dropped)
+    members = [
+        Member(one["person_key"], one["year"], one["gender"], one["person_key"] in out)
+        for one in lake.births(snapshot, data_class).to_pylist()
+    ]
+    rules = list(read_rule_sets(body.rules / "publication").values())
+    return profile(members, body.today().year, rules)
 
 
 def _send(

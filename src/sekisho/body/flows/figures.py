@@ -6,7 +6,7 @@ from collections import Counter
 
 from sekisho.body import delivery
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, countersign, uses
+from sekisho.body.flows import alarms, countersign, notices, uses
 from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Json
@@ -41,6 +41,7 @@ def figures(body: Body) -> Json:
         "lists": _lists(body),
         "countersigned": countersign.figures(body),
         "propagation": _propagation(body),
+        "notice": notices.clocks(body),
         "effects": {
             "set_aside": [kept for _, kept in body.store.find("set-aside")],
             "erased": [kept for _, kept in body.store.find("erasure")],

@@ -82,7 +82,11 @@ def issue(
         ("list-head", body.id, {**made.header.payload(), "token": token, "list": _entries(made)})
     )
     outcome.put.append(
-        ("issued-list", _place(made.number), {"at": body.now().isoformat(), "digest": made.digest})
+        (
+            "issued-list",
+            _place(made.number),
+            {"at": body.now().isoformat(), "digest": made.digest, "epoch": body.epoch},
+        )
     )
     outcome.documents.append((f"lists/{_place(made.number)}.jws", token))
     outcome.fact("optout.list", number=made.number, digest=made.digest, count=made.header.count)

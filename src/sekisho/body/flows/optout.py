@@ -19,57 +19,17 @@ from sekisho.body.flows import transfer
 from sekisho.body.flows.lists import issue, send_to_project
 from sekisho.body.flows.permits import granted_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
-from sekisho.common.canonical import canonical_json, digest
-from sekisho.common.errors import UserError
+from sekisho.common.canonical import canonical_json
 from sekisho.common.ids import IDENTITY, BodyId, Tag, new_id, new_tag, registry_domain
 from sekisho.common.randomness import shuffle
 from sekisho.control.optout import Choice, Sent
-from sekisho.exchange import jws, parcel
+from sekisho.exchange import parcel
 from sekisho.exchange.transfer import Reason
 from sekisho.framework import forwards, registries, registry_of
 from sekisho.pseudonym.group import Element
 
 RECEIPT = "sekisho-choice-receipt"
 VALID_DAYS = 7
-
-
-def record(body: Body, message: Incoming) -> Outcome:
-    """Record a choice at this desk; the form that names the person stays sealed."""
-    stated = _stated(message.read())
-    day = body.today()
-    serial = sum(1 for _ in body.store.find("choice"))
-    choice = Choice.from_payload(
-        {
-            # From the message, so that a choice handled again after a crash keeps its reference.
-            "ref": digest(message.id.encode())[:32],
-            "scope": stated["scope"],
-            "effective_from": stated.get("effective_from") or day.isoformat(),
-            "recorded_on": day.isoformat(),
-            "revoke": bool(stated.get("revoke", False)),
-            "proxy": bool(stated.get("proxy", False)),
-            "serial": serial,
-        }
-    )
-    kept = {"choice": choice.payload(), "form": str(stated["form"]), "state": "recorded"}
-    receipt = jws.sign(choice.payload(), body.keys.signing, body.id, RECEIPT)
-    outcome = Outcome(put=[("choice", choice.ref, kept)])
-    outcome.documents.append((f"choices/{choice.ref}.jws", receipt))
-    outcome.fact("optout.choice", ref=choice.ref, scope=str(choice.scope), revoke=choice.revoke)
-    return outcome
-
-
-def _stated(data: bytes) -> Json:
-    """Return what a desk's client states; the form that names the person is sealed, in hex."""
-    try:
-        stated: Json = orjson.loads(data)
-        bytes.fromhex(stated["form"])
-        return {"scope": str(stated["scope"]), **stated}
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            "opt-out.form",
-            "A choice has a scope and a sealed form, in hex; this one has not.",
-            next_step="seal the form to the history service and send it again",
-        ) from error
 
 
 def cut_off(body: Body) -> Outcome:
@@ -152,18 +112,21 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
         arrived.tables["choices"]["choice"].to_pylist(),
         strict=True,
     )
-    changed: dict[str, list[Json]] = {}
+    changed: dict[str, Json] = {}
+    learned = {"on": body.today().isoformat(), "list": _next_list(body)}
     outcome = Outcome()
     refs = []
     for tag, text in rows:
         choice = Choice.from_payload(orjson.loads(text))
         refs.append(choice.ref)
         wrapped = body.keys.wrap(arrived.pseudonyms[tag])
-        kept = changed.get(wrapped) or (body.store.get("registry", wrapped) or {}).get(
-            "choices", []
-        )
-        if all(known["ref"] != choice.ref for known in kept):
-            changed[wrapped] = [*kept, choice.payload()]
+        kept = changed.get(wrapped) or body.store.get("registry", wrapped) or _NOTHING
+        if choice.ref not in kept["learned"]:
+            changed[wrapped] = {
+                **kept,
+                "choices": [*kept["choices"], choice.payload()],
+                "learned": {**kept["learned"], choice.ref: learned},
+            }
         if body.store.get("choice", choice.ref) is not None:
             own = body.store.get("choice", choice.ref) or {}
             outcome.put.append(("choice", choice.ref, own | {"state": "registered"}))
@@ -171,12 +134,24 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
     head = body.store.get("list-head", body.id) or {"number": 0}
     registered = {**msgspec.to_builtins(Sent.of(refs)), "list": head["number"] + 1}
     outcome.put.append(("registered-batch", came, registered))
-    outcome.put += [("registry", wrapped, {"choices": kept}) for wrapped, kept in changed.items()]
+    outcome.put += [("registry", wrapped, kept) for wrapped, kept in changed.items()]
     if arrived.reason.kind == "choice":
         for other in forwards(body.framework, BodyId(body.id)):
             outcome.add(_forward(body, other, arrived))
-    outcome.add(issue(body, changed))
+    outcome.add(issue(body, {wrapped: kept["choices"] for wrapped, kept in changed.items()}))
     return outcome
+
+
+_NOTHING: Json = {"choices": [], "learned": {}}
+"""A registry's record of a person of whom it knows nothing yet.
+
+``learned``: receipt → the day on which this registry learned of the choice, and the number of the
+first list that can rest on it. With it any list of the past can be made again.
+"""
+
+
+def _next_list(body: Body) -> int:
+    return int((body.store.get("list-head", body.id) or {"number": 0})["number"]) + 1
 
 
 def _forward(body: Body, other: str, arrived: transfer.Arrived) -> Outcome:

@@ -302,7 +302,7 @@ def _receipt(
         },
         "parts": {
             name: {key: about[key] for key in ("plan", "snapshot", "lists", "rows", "persons")}
-            | {"dropped": about["dropped"], "linkage": about["linkage"]}
+            | {"dropped": about["dropped"], "linkage": about["linkage"], "bias": about["bias"]}
             | {"statement": about["statement"]}
             for name, about in sorted(state["parts"].items())
         },

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, stopping, transfer
+from sekisho.body.flows import alarms, notices, stopping, transfer
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal
@@ -34,12 +34,14 @@ def receive(body: Body, message: Incoming) -> Outcome:
     header, blobs = parcel.unpack(message.read(), needs=("submission", "bodies"), each="reasons")
     if body.store.get("door", header["submission"]) is not None:
         return Outcome()  # sent again before the receipt came: the first one counts
+    given = notices.given_on(header)
     outcome = Outcome()
     for token, sealed in zip(header["reasons"], blobs, strict=True):
         signed = jws.verify(token, body.directory.resolve, REASON)
         if signed.signer != message.sender:
             raise Refusal("submission.not-yours", "The submission is signed by another provider.")
         receiver = signed.payload["receiver"]
+        outcome.add(notices.check(body, message.sender, receiver, given))
         if receiver == body.id:
             outcome.add(transfer.keep_payload(body, token, sealed))
             continue

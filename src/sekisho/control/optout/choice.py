@@ -11,6 +11,7 @@ from typing import Any, Literal
 import msgspec
 
 from sekisho.common.errors import UserError
+from sekisho.control.optout.proxy import Proxy
 
 ScopeKind = Literal["all", "data", "operator", "purpose"]
 
@@ -55,7 +56,7 @@ class Choice:
         effective_from: first day on which it counts; may lie before or after the statement.
         recorded_on: day on which the desk recorded it.
         revoke: undoes an earlier choice of exactly this scope.
-        proxy: stated by a proxy (代理人).
+        proxy: who stated it for the person (代理人), if it was not the person.
         serial: the desk's running number within the day; orders what was stated on one day.
     """
 
@@ -64,7 +65,7 @@ class Choice:
     effective_from: date
     recorded_on: date
     revoke: bool = False
-    proxy: bool = False
+    proxy: Proxy | None = None
     serial: int = 0
 
     def payload(self) -> dict[str, Any]:
@@ -75,7 +76,7 @@ class Choice:
             "effective_from": self.effective_from.isoformat(),
             "recorded_on": self.recorded_on.isoformat(),
             "revoke": self.revoke,
-            "proxy": self.proxy,
+            "proxy": None if self.proxy is None else self.proxy.payload(),
             "serial": self.serial,
         }
 
@@ -109,7 +110,7 @@ class _RawChoice(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     effective_from: date
     recorded_on: date
     revoke: bool = False
-    proxy: bool = False
+    proxy: Proxy | None = None
     serial: int = 0
 
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import TypeVar
 
-from sekisho.control.optout.choice import Choice
+T = TypeVar("T")
 
 
-def of_persons(
-    choices: Mapping[str, Iterable[Choice]], roots: Mapping[str, str]
-) -> dict[str, list[Choice]]:
+def of_persons(choices: Mapping[str, Iterable[T]], roots: Mapping[str, str]) -> dict[str, list[T]]:
     """Return every pseudonym of a person who chose → all choices of that person.
 
     A reversal under a new number then undoes a choice under the old one, and a list made of this
@@ -20,7 +19,7 @@ def of_persons(
         roots: pseudonym → the person's oldest one (`pseudonym.alias.resolve`), of those that
             have several.
     """
-    by_root: dict[str, list[Choice]] = {}
+    by_root: dict[str, list[T]] = {}
     for pseudonym, stated in sorted(choices.items()):
         by_root.setdefault(roots.get(pseudonym, pseudonym), []).extend(stated)
     made = {root: stated for root, stated in by_root.items() if root not in roots}

@@ -25,7 +25,7 @@ from sekisho.data.lake.erasure import Erasure, Notes, Targets
 from sekisho.data.lake.layout import held_schema
 from sekisho.data.lake.persons import Persons
 from sekisho.data.lake.snapshot import Count, Snapshot, Versions
-from sekisho.data.lake.sql import Sql, fill, literals, name
+from sekisho.data.lake.sql import Sql, fill, literal, literals, name
 
 REPLACED = "replaced"
 # Patterns to the engine, or no part of a URI to Delta Lake, which would stop the process.
@@ -233,6 +233,11 @@ class Lake:
         with self.reading(snapshot, [table]) as session:
             return session.fetch(fill(_SOURCES, table=name(table)))
 
+    def births(self, snapshot: Snapshot, data_class: str) -> pa.Table:
+        """Return person_key, year and gender of everyone held of a class: one row a person."""
+        with self.reading(snapshot, ["person"]) as session:
+            return session.fetch(fill(_BIRTHS, data_class=literal(data_class)))
+
     def counts(self, snapshot: Snapshot) -> tuple[Count, ...]:
         """Return current rows and persons per table, data class and provider."""
         counts = []
@@ -336,6 +341,10 @@ FROM {table} GROUP BY provider, record_type, source_id ORDER BY provider, record
 _SAID = """
 SELECT DISTINCT p.person_key, p.gender_concept_id, p.year_of_birth, p.month_of_birth
 FROM person p JOIN asked a ON p.person_key = a.it
+"""
+_BIRTHS = """
+SELECT person_key, min(year_of_birth) AS year, min(gender_concept_id) AS gender
+FROM person WHERE data_class = {data_class} GROUP BY person_key ORDER BY person_key
 """
 _COUNTS = """
 SELECT data_class, provider, count(*) AS rows, count(DISTINCT person_key) AS persons

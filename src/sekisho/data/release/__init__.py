@@ -32,6 +32,7 @@ from sekisho.data.release.collector import Caps, Collected, collect
 from sekisho.data.release.counting import count_outputs, project_persons
 from sekisho.data.release.findings import Finding
 from sekisho.data.release.kept import Kept, everyone
+from sekisho.data.release.profile import Member, profile
 from sekisho.data.release.rules import RuleSet, choose, read_rule_sets, read_rules, schema
 from sekisho.data.release.table import MASK, MISSING, SMALL, Cell, TableOutput
 
@@ -47,6 +48,7 @@ __all__ = [
     "File",
     "Finding",
     "Kept",
+    "Member",
     "Outcome",
     "Request",
     "RuleSet",
@@ -60,6 +62,7 @@ __all__ = [
     "count_outputs",
     "everyone",
     "fold",
+    "profile",
     "project_persons",
     "read_rule_sets",
     "read_rules",
