@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sekisho.commands import bodies, frameworks, rehearse, verify
+from sekisho.commands import bodies, frameworks, ledger, rehearse, verify
 
 app = typer.Typer(
     name="sekisho",
@@ -17,5 +17,6 @@ app.add_typer(frameworks.app, name="frameworks")
 app.command("run")(rehearse.run)
 app.command("compare")(rehearse.compare)
 app.command("verify")(verify.verify)
+app.add_typer(ledger.app, name="ledger")
 app.command("up")(bodies.up)
 app.command("serve")(bodies.serve)
