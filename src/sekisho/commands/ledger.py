@@ -214,6 +214,27 @@ def _read(file: Path) -> bytes:
 
 
 @app.command()
+def erase(
+    config: Annotated[Path, typer.Option(help="the body's configuration file, on its own machine")],
+    application: Annotated[str, typer.Option(help="the application whose people are erased")],
+    json: Json = False,
+) -> None:
+    """Erase who applied and people's words from an application that is over; the tree stays."""
+    from sekisho.body.flows import payloads
+    from sekisho.web.serve import operating
+
+    with operating(config) as service:
+        outcome = payloads.erase(service.body, application)
+        service.operate(outcome)
+    [said] = [fact.body for fact in outcome.facts]
+    if json:
+        show_json(said)
+    else:
+        files = len(said["payloads"]) + len(said["documents"])
+        OUT.print(f"Erased: {files} files, names and words in {said['events']} events.")
+
+
+@app.command()
 def export(
     place: Place,
     out: Annotated[Path, typer.Option(help="a new folder")],

@@ -27,6 +27,7 @@ from sekisho.control.ledger.entry import Entry
 from sekisho.control.ledger.export import export_ledger
 from sekisho.control.ledger.kinds import kinds
 from sekisho.control.ledger.monitor import Watched, watch
+from sekisho.control.ledger.payload import Payload
 from sekisho.control.ledger.pending import MemoryPending, PendingStore
 from sekisho.control.ledger.proof import Proof, prove_consistency, prove_inclusion
 from sekisho.control.ledger.reading import Files, FolderFiles, TileReader
@@ -49,6 +50,7 @@ __all__ = [
     "Judgement",
     "Ledger",
     "MemoryPending",
+    "Payload",
     "PendingStore",
     "Problem",
     "Proof",
