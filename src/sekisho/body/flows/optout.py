@@ -54,7 +54,7 @@ def record(body: Body, message: Incoming) -> Outcome:
     receipt = jws.sign(choice.payload(), body.keys.signing, body.id, RECEIPT)
     outcome = Outcome(put=[("choice", choice.ref, kept)])
     outcome.documents.append((f"choices/{choice.ref}.jws", receipt))
-    outcome.fact("optout.choice", ref=choice.ref, scope=str(choice.scope), revoke=choice.revoke)
+    outcome.fact("optout.choice", ref=choice.ref)
     return outcome
 
 
