@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
@@ -50,6 +51,26 @@ def holds(home: Path, text: str) -> list[str]:
     return [str(file.relative_to(home)) for file in files if text.encode() in file.read_bytes()]
 
 
+TRANSPORT = {"message", "nonce"}
+"""Tables that name the account with which messages were exchanged; it is no part of the payload."""
+
+
+def account_in(home: Path, account: str) -> set[str]:
+    """Return the tables of a body's database that hold an account's name; no other file may."""
+    found = set()
+    with sqlite3.connect(home / "control.sqlite3") as database:
+        names = database.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        for (name,) in names:
+            if any(
+                account in str(cell)
+                for row in database.execute(f"SELECT * FROM {name}")
+                for cell in row
+            ):
+                found.add(name.rpartition("_")[2])
+    assert set(holds(home, account)) <= {"control.sqlite3"}
+    return found
+
+
 def committed(home: Path) -> list[str]:
     """Return the commitments in a body's ledger."""
     bodies = [json.loads(entry)["body"] for entry in TileLog(home / "ledger").entries()]
@@ -93,8 +114,9 @@ def test_payload_is_erased_only_by_the_operator_and_only_when_nothing_rests_on_i
     }
     assert set(found.erased.values()) == {"2039-12-31"}  # UTC
     assert "payload erased on" in found.summary()
-    for text in (*names, applicant_of(APPLICATION)):
-        assert holds(home, text) == []
+    for name in names:
+        assert holds(home, name) == []
+    assert account_in(home, applicant_of(APPLICATION)) <= TRANSPORT
     assert erase(home)[0] == 2
     # A payload put back after its erasure, or lost without one, is found.
     other = next((folder / "bodies" / "beta" / "documents" / "payload").iterdir())
