@@ -1,9 +1,10 @@
-"""The ledger against the floor: bare SHA-256 of the same leaves and inner nodes.
+"""The ledger against the floor, bare SHA-256 of the same leaves and nodes; pymerkle beside it.
 
-    python benchmarks/ledger.py [--entries 100000] [--out benchmarks/results/ledger.json]
+    python benchmarks/ledger.py [--entries 1000000] [--rounds 3] [--out FILE]
 
 Each measurement is a process of its own, so that peak memory is its own too; CPU seconds, the
-median of three. Appending includes staging, the signed checkpoints and files on disk (as a body
+median of the rounds. pymerkle keeps its tree in memory and no files, so it gets a tenth of the
+entries. Appending includes staging, the signed checkpoints and files on disk (as a body
 does it: batches of 8,192); verifying includes reading every file and every entry's fields.
 """
 
@@ -26,13 +27,13 @@ from sekisho.control.ledger import (
     Entry,
     Ledger,
     MemoryPending,
+    continues,
     includes,
     leaf_hash,
     verify_ledger,
 )
 from sekisho.exchange import SigningKey
 
-ROUNDS = 3
 BATCH = 8192
 PROOFS = 200
 ORIGIN = "sekisho/bench"
@@ -50,7 +51,7 @@ def entries(count: int) -> Iterator[bytes]:
             "reason_kind": "submission",
             "from_domain": "identity",
             "to_domain": "body:alpha",
-            "count": number,
+            "count": number * 10,
             "epoch": 0,
         }
         yield Entry("conversion.done", AT, body).to_bytes()
@@ -94,6 +95,22 @@ def floor(folder: Path, count: int) -> Figures:
     return {"cpu": cpu, "wall": cpu, "peak_mb": peak_mb()}
 
 
+def pymerkle(folder: Path, count: int) -> Figures:
+    """A second implementation of the tree: append and root, in memory, without files."""
+    from pymerkle import InmemoryTree
+
+    del folder
+    tree, cpu = InmemoryTree(algorithm="sha256"), 0.0
+    for entry in entries(count // 10):
+        start = time.process_time()
+        tree.append_entry(entry)
+        cpu += time.process_time() - start
+    start = time.process_time()
+    tree.get_state()
+    cpu += time.process_time() - start
+    return {"cpu": cpu, "wall": cpu, "peak_mb": peak_mb()}
+
+
 def verify(folder: Path, count: int) -> Figures:
     del count
     cpu_start, wall_start = time.process_time(), time.perf_counter()
@@ -117,7 +134,28 @@ def prove(folder: Path, count: int) -> Figures:
     return {"cpu": statistics.median(cpu), "wall": max(wall), "peak_mb": peak_mb()}
 
 
-WORK = {"append": append, "floor": floor, "verify": verify, "prove": prove}
+def consistency(folder: Path, count: int) -> Figures:
+    """Consistency proofs between random sizes and the whole; the figures are those of `prove`."""
+    ledger, random = Ledger(folder, ORIGIN, KEY, MemoryPending()), seeded("consistency")
+    cpu, wall = [], []
+    for _ in range(PROOFS):
+        old = 1 + below(random, count)
+        cpu_start, wall_start = time.process_time(), time.perf_counter()
+        proof = ledger.log.consistency(old, count)
+        cpu.append(time.process_time() - cpu_start)
+        wall.append(time.perf_counter() - wall_start)
+        assert continues(old, count, ledger.log.root(old), ledger.log.root(count), proof)
+    return {"cpu": statistics.median(cpu), "wall": max(wall), "peak_mb": peak_mb()}
+
+
+WORK = {
+    "append": append,
+    "floor": floor,
+    "pymerkle": pymerkle,
+    "verify": verify,
+    "prove": prove,
+    "consistency": consistency,
+}
 
 
 def run(work: str, folder: Path, count: int) -> Figures:
@@ -128,10 +166,10 @@ def run(work: str, folder: Path, count: int) -> Figures:
     return answer
 
 
-def compare(count: int) -> list[dict[str, object]]:
+def compare(count: int, rounds: int) -> list[dict[str, object]]:
     """Return the rows of the result file, all made in one run."""
     runs: dict[str, list[Figures]] = {work: [] for work in WORK}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         with tempfile.TemporaryDirectory() as place:
             for work in WORK:
                 runs[work].append(run(work, Path(place) / "ledger", count))
@@ -162,13 +200,35 @@ def compare(count: int) -> list[dict[str, object]]:
         row("verify everything", count / cpu["verify"], per_second, "verify", ratio=True),
         row("one inclusion proof", cpu["prove"] * 1e3, "CPU milliseconds", "prove", ratio=False),
         row("slowest of 200 proofs", wall["prove"] * 1e3, "milliseconds", "prove", ratio=False),
+        row(
+            "one consistency proof",
+            cpu["consistency"] * 1e3,
+            "CPU milliseconds",
+            "consistency",
+            ratio=False,
+        ),
+        row(
+            "slowest of 200 consistency proofs",
+            wall["consistency"] * 1e3,
+            "milliseconds",
+            "consistency",
+            ratio=False,
+        ),
+        row(
+            "peer: pymerkle appends a tenth of them in memory",
+            count // 10 / cpu["pymerkle"],
+            per_second,
+            "pymerkle",
+            ratio=False,
+        ),
         row(FLOOR, count / cpu["floor"], per_second, "floor", ratio=False),
     ]
 
 
 def main() -> None:
     arguments = argparse.ArgumentParser(description=__doc__)
-    arguments.add_argument("--entries", type=int, default=100_000)
+    arguments.add_argument("--entries", type=int, default=1_000_000)
+    arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--out", type=Path, default=Path("benchmarks/results/ledger.json"))
     arguments.add_argument("--work", choices=sorted(WORK))
     arguments.add_argument("--folder", type=Path)
@@ -176,7 +236,7 @@ def main() -> None:
     if options.work:
         print(json.dumps(WORK[options.work](options.folder, options.entries)))
         return
-    rows = compare(options.entries)
+    rows = compare(options.entries, options.rounds)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     options.out.write_text(json.dumps(rows, indent=2, ensure_ascii=False) + "\n", "utf-8")
     for row in rows:

@@ -82,6 +82,10 @@ class MemoryStore:
         assert len(self.events(stream)) == expected
         self.streams_of.setdefault(stream, []).extend(events)
 
+    def rewrite(self, stream: str, events: Sequence[Json]) -> None:
+        assert len(self.events(stream)) == len(events)
+        self.streams_of[stream] = list(events)
+
     def stage(self, entry: bytes) -> None:
         self.pending.stage(entry)
 

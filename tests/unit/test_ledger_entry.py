@@ -16,7 +16,7 @@ LANDED = {"submission": "s-1", "provider": "1310000001", "landed": {"Condition":
 def test_the_bytes_are_canonical_and_in_utc_to_the_second() -> None:
     entry = Entry("submission.landed", NOON, LANDED)
     assert entry.to_bytes() == (
-        b'{"at":"2026-04-01T03:00:00Z","body":{"landed":{"Condition":12},"provider":"1310000001",'
+        b'{"at":"2026-04-01T03:00:00Z","body":{"landed":{"Condition":20},"provider":"1310000001",'
         b'"submission":"s-1"},"kind":"submission.landed"}'
     )
     assert Entry.from_bytes(entry.to_bytes()) == entry
@@ -85,3 +85,41 @@ def test_what_is_no_entry_is_not_read(data: bytes) -> None:
 def test_years_are_four_digits() -> None:
     entry = Entry("body.started", datetime(999, 1, 1, tzinfo=UTC), {"framework": "f"})
     assert Entry.from_bytes(entry.to_bytes()) == entry
+
+
+ABOUT_PERSONS = {
+    "persons", "rows", "sent", "landed", "quarantined", "refused", "superseded", "set_aside",
+    "received", "dropped", "dropped_persons", "reasons", "unreadable", "choices",
+}  # fmt: skip
+
+
+def test_what_counts_persons_or_their_records_is_counted_in_tens() -> None:
+    """A new kind of entry that counts people exactly fails here: decide, and say `tens`."""
+    exact = [
+        f"{kind}.{name}"
+        for kind, one in kinds().items()
+        for name, wanted in one.fields.items()
+        if name in ABOUT_PERSONS and wanted.removesuffix("?") in {"count", "counts"}
+    ]
+    assert exact == []
+
+
+def test_a_count_of_one_looks_as_a_count_of_ten() -> None:
+    body = {"permit": "p", "rows": {"person": 1, "visit": 11, "none": 0}, "persons": 1}
+    entry = Entry("extract.sent", datetime(2026, 4, 1, 9, 30, tzinfo=UTC), body)
+    assert entry.body["rows"] == {"person": 10, "visit": 20, "none": 0}
+    assert entry.body["persons"] == 10
+    assert Entry.from_bytes(entry.to_bytes()) == entry
+    exact = entry.to_bytes().replace(b'"persons":10', b'"persons":1')
+    with pytest.raises(TamperError):
+        Entry.from_bytes(exact)
+
+
+def test_a_choice_is_entered_by_its_day_and_says_nothing_of_itself() -> None:
+    at = datetime(2026, 4, 1, 9, 30, 12, tzinfo=UTC)
+    entry = Entry("optout.choice", at, {"ref": "r"})
+    assert entry.at == datetime(2026, 4, 1, tzinfo=UTC)
+    with pytest.raises(TamperError):
+        Entry.from_bytes(entry.to_bytes().replace(b"T00:00:00Z", b"T09:30:12Z"))
+    with pytest.raises(Defect):
+        Entry("optout.choice", at, {"ref": "r", "scope": "all"})

@@ -59,6 +59,8 @@ class Outcome:
     send: list[Outgoing] = field(default_factory=list)
     put: list[tuple[str, str, Json]] = field(default_factory=list)
     append: list[tuple[str, int, Sequence[Json]]] = field(default_factory=list)
+    rewrite: list[tuple[str, Sequence[Json]]] = field(default_factory=list)
+    """Streams whose events are put in other words, as many as before: for erasing payload alone."""
     documents: list[tuple[str, str]] = field(default_factory=list)
     drop: list[tuple[str, str]] = field(default_factory=list)
     """Records, by kind and key, that are forgotten."""
@@ -74,6 +76,7 @@ class Outcome:
         self.send += other.send
         self.put += other.put
         self.append += other.append
+        self.rewrite += other.rewrite
         self.documents += other.documents
         self.drop += other.drop
         self.remove += other.remove
@@ -100,6 +103,10 @@ class Store(Protocol):
 
     def append(self, stream: str, expected: int, events: Sequence[Json]) -> None:
         """Append events; refuses when the stream no longer has ``expected`` events."""
+        ...
+
+    def rewrite(self, stream: str, events: Sequence[Json]) -> None:
+        """Put a stream's events in other words; refuses when it has another number of them."""
         ...
 
     def stage(self, entry: bytes) -> None:

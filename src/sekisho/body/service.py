@@ -30,6 +30,7 @@ from sekisho.common.errors import (
     TamperError,
     UserError,
 )
+from sekisho.common.ids import new_id
 from sekisho.control.ledger import Entry
 from sekisho.exchange.directory import Directory
 
@@ -112,12 +113,24 @@ class Service:
         return state
 
     def commit(self, outcome: Outcome, message: Incoming, state: str) -> None:
+        """Write what came of a message, and that it was handled."""
+        # The body of a message that failed by our fault is kept for whoever mends it.
+        if state != "failed":
+            outcome.remove.append(message.file)
+        finish = self.body.store.finish_incoming
+        self._write(outcome, message.id, lambda: finish(message.id, state))
+
+    def operate(self, outcome: Outcome) -> None:
+        """Write what the body's operator decided on its own machine; there is no message."""
+        self._write(outcome, new_id(self.body.random), lambda: None)
+
+    def _write(self, outcome: Outcome, cause: str, finish: Callable[[], None]) -> None:
         """Write an outcome: files first (repeatable), then one transaction, then the ledger."""
         store = self.body.store
         for name, text in outcome.documents:
             self.body.documents.write(name, text)
         own = self.body.keys.wrapping
-        ids = [derived(own, message.id, n) for n in range(len(outcome.send))]
+        ids = [derived(own, cause, n) for n in range(len(outcome.send))]
         for out_id, out in zip(ids, outcome.send, strict=True):
             way = "in" if out.to == self.body.id else "out"
             if out.file is None:
@@ -131,23 +144,26 @@ class Service:
                 store.drop(kind, key)
             for stream, expected, events in outcome.append:
                 store.append(stream, expected, events)
+            for stream, events in outcome.rewrite:
+                store.rewrite(stream, events)
             for out_id, out in zip(ids, outcome.send, strict=True):
                 self._queue(out_id, out)
             at = self.body.now().astimezone(UTC)
             for fact in outcome.facts:
                 store.stage(Entry(fact.kind, at, fact.body).to_bytes())
-            # The body of a message that failed by our fault is kept for whoever mends it.
-            gone = [*outcome.remove, *([] if state == "failed" else [message.file])]
-            store.put(REMOVE, message.id, {"paths": [str(path) for path in gone]})
-            store.finish_incoming(message.id, state)
+            store.put(REMOVE, cause, {"paths": [str(path) for path in outcome.remove]})
+            finish()
         if outcome.facts:
             self.body.ledger.integrate()
         self.clean_up()
 
     def started(self) -> None:
         """Record that the body came up, as what; take up what a crash cut off."""
+        from sekisho.body.flows import payloads
+
         body = self.body
         remove_unfinished(body.folders.base)
+        payloads.sweep(body)
         said = {
             "body": body.id,
             "framework": file_digest(body.folders.base / body.config.framework),

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import typer
 
-from sekisho.commands import bodies, enclave, frameworks, keys, optout, receipt, rehearse, verify
+from sekisho.commands import (
+    bodies,
+    enclave,
+    frameworks,
+    keys,
+    ledger,
+    optout,
+    receipt,
+    rehearse,
+    verify,
+)
 
 app = typer.Typer(
     name="sekisho",
@@ -21,5 +31,6 @@ app.add_typer(optout.app, name="opt-out")
 app.command("run")(rehearse.run)
 app.command("compare")(rehearse.compare)
 app.command("verify")(verify.verify)
+app.add_typer(ledger.app, name="ledger")
 app.command("up")(bodies.up)
 app.command("serve")(bodies.serve)

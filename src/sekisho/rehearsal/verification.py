@@ -27,9 +27,10 @@ from sekisho.body.flows import (
     revocation,
     submission,
 )
+from sekisho.body.flows.payloads import FOLDER, name_of
 from sekisho.common.canonical import digest, file_digest
 from sekisho.common.errors import SekishoError, UserError
-from sekisho.control.ledger import TileLog
+from sekisho.control.ledger import Payload, TileLog
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
 from sekisho.exchange.globalkey import read_global_key
@@ -66,6 +67,8 @@ SIGNED = {
 }
 """The document that a body signed or took with an entry of this kind."""
 
+ERASED = "payload.erased"
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -85,6 +88,7 @@ class Verification:
     tables: int
     released: int
     cosigned: Mapping[str, Cosigned]
+    erased: Mapping[str, str]
     problems: tuple[Problem, ...]
 
     def summary(self) -> str:
@@ -94,6 +98,7 @@ class Verification:
             f"{seen} of them co-signed by a witness, "
             f"{self.documents} signed documents, {self.tables} tables of projects, "
             f"{self.released} released files."
+            + "".join(f"\npayload erased on {day}: {file}" for file, day in self.erased.items())
         )
 
     def as_json(self) -> Json:
@@ -108,6 +113,7 @@ class Verification:
             "documents": self.documents,
             "tables": self.tables,
             "released": self.released,
+            "erased": [{"file": file, "on": day} for file, day in self.erased.items()],
             "problems": [{"file": one.file, "what": one.what} for one in self.problems],
         }
 
@@ -137,6 +143,10 @@ class _Run:
         self.entries = self.ledgers = self.documents = self.tables = self.released = 0
         self.recorded: set[str] = set()
         self.left: set[Path] = set()
+        self.expected: set[Path] = set()
+        """Documents of which a ledger speaks."""
+        self.erased: dict[Path, str] = {}
+        """Documents whose payload was erased, and on which day (UTC)."""
         self.closed: set[str] = set()
 
     def verify(self) -> Verification:
@@ -145,6 +155,7 @@ class _Run:
         self.book.gather(homes)
         for home in homes:
             self._ledger(home)
+        self._all_there()
         for home in homes:
             for file in sorted((home / "documents").rglob("*")):
                 if file.is_file():
@@ -157,6 +168,7 @@ class _Run:
             self.tables,
             self.released,
             self.cosigned,
+            {self._name(file): day for file, day in sorted(self.erased.items())},
             tuple(self.problems),
         )
 
@@ -176,16 +188,33 @@ class _Run:
             self.entries += 1
             read = orjson.loads(entry)
             self.recorded |= set(_digests(read["body"]))
+            self._payload(home, read)
             self._expected(home, read["kind"], read["body"])
             if read["kind"] == "project.closed":
                 self.closed.add(read["body"]["application"])
+
+    def _payload(self, home: Path, entry: Json) -> None:
+        """Take down what this entry says was erased, and what payload it is bound to."""
+        said = entry["body"]
+        if entry["kind"] == ERASED:
+            names = [*map(name_of, said["payloads"]), *said["documents"]]
+            self.erased |= {home / "documents" / name: entry["at"][:10] for name in names}
+        if isinstance(said.get("payload"), str):
+            self.expected.add(home / "documents" / name_of(said["payload"]))
+
+    def _all_there(self) -> None:
+        """Every document that a ledger speaks of is there, or was erased on a day it names."""
+        for file in sorted(self.expected):
+            if file.is_file() and file in self.erased:
+                self._problem(file, f"is there, although it was erased on {self.erased[file]}")
+            elif not file.is_file() and file not in self.erased:
+                self._problem(file, "is missing")
 
     def _expected(self, home: Path, kind: str, said: Json) -> None:
         """What the ledger says was signed must be there."""
         if kind in SIGNED:
             name = SIGNED[kind].format(**said, run=str(said.get("release", "")).rpartition(":")[2])
-            if not (home / "documents" / name).is_file():
-                self._problem(home / "documents" / name, "is missing")
+            self.expected.add(home / "documents" / name)
 
     def _document(self, home: Path, file: Path) -> None:
         self.documents += 1
@@ -195,6 +224,9 @@ class _Run:
             return
         if name.startswith("permits/"):
             self._permit(file)
+            return
+        if name.startswith(f"{FOLDER}/"):
+            self._payload_file(file)
             return
         kind = next((kind for start, kind in KINDS if name.startswith(start)), None)
         if kind is None:
@@ -214,6 +246,14 @@ class _Run:
             self._release(home, file, signed.payload)
         if kind == submission.RECEIPT and signed.payload["content"] not in self.recorded:
             self._problem(file, "its content digest is in no ledger")
+
+    def _payload_file(self, file: Path) -> None:
+        """A payload lies under the commitment that an entry holds, and opens it."""
+        payload = self._holds(file, lambda: Payload.from_bytes(file.read_bytes()))
+        if payload is not None and payload.commitment != file.stem:
+            self._problem(file, "does not open its commitment")
+        if file not in self.expected:
+            self._problem(file, "is in no ledger")
 
     def _named(self, home: Path, file: Path, payload: Json) -> None:
         """A document lies under the name that follows from what it says."""

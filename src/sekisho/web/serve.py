@@ -9,10 +9,13 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from sekisho.body.config import BodyConfig, Folders, read_config
 from sekisho.body.keyring import Keyring, load_keys
+from sekisho.body.service import Service
 from sekisho.common.randomness import system_random
 from sekisho.common.secretfile import read_secret
 from sekisho.web.runtime import current, install
@@ -57,7 +60,6 @@ def configure_django(config: BodyConfig, folders: Folders) -> None:
 def install_body(config: BodyConfig, folders: Folders) -> None:
     """Compose the body of this process: the one place where adapters meet the flows."""
     from sekisho.body.context import Body
-    from sekisho.body.service import Service
     from sekisho.common.clock import SystemClock
     from sekisho.control.ledger import Ledger, origin_of
     from sekisho.exchange.client import Client
@@ -79,6 +81,32 @@ def install_body(config: BodyConfig, folders: Folders) -> None:
         random=system_random,
     )
     install(Service(body))
+
+
+@contextmanager
+def operating(config_file: Path) -> Iterator[Service]:
+    """Give the operator of a body, on its own machine, the body to act on, up or not.
+
+    Who cannot read its keys and its database cannot do this; nobody else can at all.
+    """
+    config, folders = read_config(config_file)
+    configure_django(config, folders)
+    install_body(config, folders)
+    try:
+        yield current()
+        forget_freed_pages()
+    finally:
+        close_connections()
+
+
+def forget_freed_pages() -> None:
+    """Let SQLite write its file anew: what was erased lies on in pages that it has only freed."""
+    from django.db import connection
+
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM")
+            cursor.execute("PRAGMA wal_checkpoint(TRUNCATE)")
 
 
 def migrate() -> None:

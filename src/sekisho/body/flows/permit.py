@@ -175,7 +175,7 @@ def sign(body: Body, message: Incoming) -> Outcome:
         "permit.issued",
         permit=permit.id,
         application=permit.application,
-        digest=digest(canonical_json(payload)),
+        digest=digest(canonical_json(answer)),  # with the signature, which nobody guesses
         environment=permit.environment,
         linkage=permit.linkage,
     )

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 import orjson
 
 from sekisho.body.context import Body
+from sekisho.body.flows import payloads
 from sekisho.body.flows import permit as permits
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
-from sekisho.common.canonical import canonical_json, digest_of
+from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Refusal, UserError
 from sekisho.control.review import (
     Application,
@@ -74,7 +75,7 @@ def apply(body: Body, message: Incoming) -> Outcome:
         "application.submitted",
         application=application.id,
         purpose=application.purpose,
-        digest=application.fingerprint(),
+        payload=payloads.keep(outcome, body, application.id, application.payload()),
         tables=list(application.tables),
         fields=fields_typed(application),
         linkage=application.linkage,
@@ -115,7 +116,7 @@ def open_lane(body: Body, message: Incoming) -> Outcome:
         application=application.id,
         lane=body.id,
         data_classes=list(_facts(body, application).classes),
-        digest=application.fingerprint(),
+        payload=payloads.keep(outcome, body, application.id, application.payload()),
     )
     return outcome
 
@@ -159,7 +160,7 @@ def _announce(body: Body, application: Application, decision: LaneDecision) -> O
         application=application.id,
         lane=body.id,
         decision=decision.outcome,
-        digest=digest_of(decision.payload()),
+        digest=digest(token.encode()),  # of the signed text: nobody guesses a signature
         linkage=decision.linkage,
     )
     told = {"decision": token, "application": application.payload()}

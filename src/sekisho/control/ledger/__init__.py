@@ -24,8 +24,12 @@ from sekisho.control.ledger.checkpoint import (
 )
 from sekisho.control.ledger.compare import Finding, compare
 from sekisho.control.ledger.entry import Entry
+from sekisho.control.ledger.export import export_ledger
 from sekisho.control.ledger.kinds import kinds
+from sekisho.control.ledger.monitor import Watched, watch
+from sekisho.control.ledger.payload import Payload
 from sekisho.control.ledger.pending import MemoryPending, PendingStore
+from sekisho.control.ledger.proof import Proof, prove_consistency, prove_inclusion
 from sekisho.control.ledger.reading import Files, FolderFiles, TileReader
 from sekisho.control.ledger.remote import HttpFiles
 from sekisho.control.ledger.request import Shown
@@ -46,23 +50,30 @@ __all__ = [
     "Judgement",
     "Ledger",
     "MemoryPending",
+    "Payload",
     "PendingStore",
     "Problem",
+    "Proof",
     "Shown",
     "TileLog",
     "TileReader",
     "TreeHead",
+    "Watched",
     "Witness",
     "compare",
     "continues",
+    "export_ledger",
     "includes",
     "kinds",
     "leaf_hash",
     "origin_of",
+    "prove_consistency",
+    "prove_inclusion",
     "read_checkpoint",
     "read_cosigned",
     "read_vkey",
     "served",
     "verify_ledger",
     "vkey",
+    "watch",
 ]

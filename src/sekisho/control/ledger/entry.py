@@ -12,7 +12,7 @@ import orjson
 
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Defect, TamperError
-from sekisho.control.ledger.kinds import check_can_stand
+from sekisho.control.ledger.kinds import check_can_stand, coarse, kinds
 
 LIMIT = 65_535
 """Bytes of one entry: bundles give lengths as 16 bits (C2SP tlog-tiles)."""
@@ -22,7 +22,11 @@ _INSTANT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z")
 
 @dataclass(frozen=True)
 class Entry:
-    """An entry that the table of kinds allows; ``at`` is kept in UTC, to the second."""
+    """An entry that the table of kinds allows.
+
+    ``at`` is kept in UTC, to the second or, where the table says so, to the day; counts of persons
+    are kept in tens. Bytes that say more are not read as an entry.
+    """
 
     kind: str
     at: datetime
@@ -32,10 +36,14 @@ class Entry:
     def __post_init__(self) -> None:
         if self.at.tzinfo is None:
             raise Defect("ledger.naive-time", "A ledger entry's time names its zone.")
-        object.__setattr__(self, "at", self.at.astimezone(UTC).replace(microsecond=0))
+        at = self.at.astimezone(UTC).replace(microsecond=0)
+        if self.kind in kinds() and kinds()[self.kind].day:
+            at = at.replace(hour=0, minute=0, second=0)
+        object.__setattr__(self, "at", at)
+        object.__setattr__(self, "body", coarse(self.kind, self.body))
         check_can_stand(self.kind, self.body)
-        at = self.at.isoformat().replace("+00:00", "Z")
-        leaf = canonical_json({"at": at, "body": dict(self.body), "kind": self.kind})
+        spelled = at.isoformat().replace("+00:00", "Z")
+        leaf = canonical_json({"at": spelled, "body": dict(self.body), "kind": self.kind})
         object.__setattr__(self, "_bytes", leaf)
         if len(leaf) > LIMIT:
             raise Defect("ledger.entry-too-large", f"An entry {self.kind} is over 64 KiB.")

@@ -18,6 +18,8 @@ _TEXT = re.compile(r"[^\x00-\x1f\x7f]{1,300}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 _DAY = re.compile(r"[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])")
 _DEPTH = 3
+TEN = 10
+"""The least number of persons that a count in a ledger tells from none."""
 _LARGEST = 2**53 - 1  # the largest integer that every JSON reader keeps exact
 
 
@@ -26,6 +28,8 @@ class Kind(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     means: str
     fields: dict[str, str]
+    day: bool = False
+    """Whether an entry says the day only."""
 
     def __post_init__(self) -> None:
         for name, kind in self.fields.items():
@@ -57,6 +61,18 @@ def are_counts(value: object, depth: int = _DEPTH) -> bool:
     )
 
 
+def rounded(value: Any) -> Any:
+    """Return a count, or counts, rounded up to tens: what is about one looks as about ten."""
+    if isinstance(value, dict):
+        return {name: rounded(item) for name, item in value.items()}
+    return -(-value // TEN) * TEN if is_count(value) else value
+
+
+def are_tens(value: object) -> bool:
+    """Say whether ``value`` is a count or counts in tens."""
+    return are_counts(value) and rounded(value) == value
+
+
 TYPES: Mapping[str, Callable[[object], bool]] = {
     "count": is_count,
     "numbers": lambda value: isinstance(value, list) and all(map(is_count, value)),
@@ -70,6 +86,7 @@ TYPES: Mapping[str, Callable[[object], bool]] = {
         isinstance(value, dict) and all(is_word(k) and is_digest(v) for k, v in value.items())
     ),
     "counts": are_counts,
+    "tens": are_tens,
 }
 
 
@@ -78,6 +95,14 @@ def kinds() -> Mapping[str, Kind]:
     """Return the table. It is part of the program, so it is read once."""
     text = files(__package__).joinpath("entries.toml").read_text("utf-8")
     return parse_toml(text, dict[str, Kind], "entries.toml")
+
+
+def coarse(kind: str, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what an entry may say of many without saying much of one: counts in tens."""
+    known = kinds().get(kind)
+    fields = {} if known is None else known.fields
+    tens = {name for name, wanted in fields.items() if wanted.removesuffix("?") == "tens"}
+    return {name: rounded(value) if name in tens else value for name, value in body.items()}
 
 
 def check_can_stand(kind: str, body: Mapping[str, Any]) -> None:

@@ -44,7 +44,8 @@ def read_tile_path(path: str) -> tuple[int | str, int, int] | None:
     level = ENTRIES if found[1] == ENTRIES else int(found[1])
     index = int(found[2].replace("x", "").replace("/", ""))
     width = WIDTH if found[3] is None else int(found[3])
-    return (level, index, width) if tile_path(level, index, width) == path else None
+    spelled = width > 0 and tile_path(level, index, width) == path
+    return (level, index, width) if spelled else None
 
 
 def reach_of(path: str) -> int | None:

@@ -84,6 +84,14 @@ class DjangoStore:
         except IntegrityError as error:
             raise _moved() from error
 
+    def rewrite(self, stream: str, events: Sequence[Json]) -> None:
+        rows = list(Event.objects.filter(stream=stream).order_by("sequence"))
+        if len(rows) != len(events):
+            raise _moved()
+        for row, data in zip(rows, events, strict=True):
+            row.data = data
+        Event.objects.bulk_update(rows, ("data",))
+
     def stage(self, entry: bytes) -> None:
         """Number an entry and keep it.
 
