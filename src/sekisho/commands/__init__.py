@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sekisho.commands import bodies, frameworks, keys, rehearse, verify
+from sekisho.commands import bodies, frameworks, keys, rehearse, uses, verify
 
 app = typer.Typer(
     name="sekisho",
@@ -18,5 +18,6 @@ app.add_typer(keys.app, name="keys")
 app.command("run")(rehearse.run)
 app.command("compare")(rehearse.compare)
 app.command("verify")(verify.verify)
+app.command("uses")(uses.uses)
 app.command("up")(bodies.up)
 app.command("serve")(bodies.serve)

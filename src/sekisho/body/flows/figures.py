@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, uses
+from sekisho.body.flows import alarms, undelivered, uses
 from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Json
@@ -48,6 +48,7 @@ def figures(body: Body) -> Json:
             for _, kept in body.store.find("refused")
         ],
         "alarms": alarms.shown(body),
+        "undelivered": undelivered.shown(body),
         "uses": uses.figures(body) if "oversight" in body.rooms else {},
         "ledger": _ledger(body),
     }
