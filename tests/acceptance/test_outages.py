@@ -283,7 +283,7 @@ def test_a_full_body_says_so_takes_nothing_and_fails_nothing(full: Run) -> None:
     assert refused == ["storage.full", "storage.full"]
     assert full.report["failed"] == []
     logs = (full.folder / "bodies" / BODY / "log").glob("*")
-    assert any(b"no room on the disk: waiting" in file.read_bytes() for file in logs)
+    assert any(b"there was no room on the disk" in file.read_bytes() for file in logs)
 
 
 def test_with_room_again_a_full_body_goes_on_to_the_same_end(full: Run, sound: Run) -> None:

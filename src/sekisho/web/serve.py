@@ -152,8 +152,8 @@ def work() -> None:
             if not is_full(error):
                 raise
             # The queue itself could not be written; what was taken up is taken up again.
-            log.error("no room on the disk: waiting")
             wait_for_room(current().body.folders.base)
+            log.error("there was no room on the disk: going on")
             take_up_again()
 
 

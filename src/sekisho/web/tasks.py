@@ -103,8 +103,8 @@ def when_there_is_room(work: Callable[[], T]) -> T:
         except Exception as error:
             if not is_full(error):
                 raise
-            log.error("no room on the disk: waiting")
         wait_for_room(folder)
+        log.error("there was no room on the disk: going on")  # before, a log had none either
         time.sleep(pause)
     raise AssertionError("repeat does not end")  # pragma: no cover
 
