@@ -122,6 +122,13 @@ class MemoryStore:
     def finish_outgoing(self, message_id: str, state: str) -> None:
         self.sent[message_id] = (self.sent[message_id][0], state)
 
+    def undelivered(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        for key, (out, state) in self.sent.items():
+            if state == "waiting":
+                found.setdefault(out.to, []).append(key)
+        return found
+
     def write_spool(self, direction: str, message_id: str, body: bytes) -> Path:
         file = self.file(direction, message_id)
         file.parent.mkdir(parents=True, exist_ok=True)

@@ -70,6 +70,17 @@ def _addresses(folder: Path) -> dict[str, str]:
     return found
 
 
+def _uses(folder: Path) -> object:
+    """Ask the running bodies as a person's client does; nobody has been given anything yet."""
+    town, person = folder / "bodies-here", folder / "me.toml"
+    person.write_text('insured = "06132013:12:345:01"\n')
+    command = [sys.executable, "-m", "sekisho", "uses", "--json", "--person", str(person)]
+    command += ["--dir", str(town), "--key", str(town / "actors" / "desk-client")]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    return orjson.loads(done.stdout)
+
+
 def test_all_bodies_answer_and_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
     with up(tmp_path) as (process, children):
         shown = (tmp_path / "out").read_text()
@@ -79,6 +90,7 @@ def test_all_bodies_answer_and_ctrl_c_leaves_no_process(tmp_path: Path) -> None:
         for url in re.findall(r"http://127\.0\.0\.1:\d+", shown):
             assert requests.get(f"{url}/health", timeout=10).json()["status"] == "ok"
         assert len(children) == 2 * len(bodies)  # its web server and its worker
+        assert _uses(tmp_path) == {"projects": {}, "choices": []}
         process.send_signal(signal.SIGINT)
         assert process.wait(60) == 0
         assert _gone(children)

@@ -83,6 +83,7 @@ def test_every_schema_is_one(name: str) -> None:
         ("rules-review-clocks", "rules/review/clocks.toml"),
         ("rules-review-joining", "rules/review/joining.toml"),
         ("rules-review-permit", "rules/review/permit.toml"),
+        ("rules-exchange", "rules/exchange.toml"),
         ("rules-uses", "rules/uses.toml"),
         ("scenario", "scenarios/*.toml"),
         ("study", "studies/*/study.toml"),

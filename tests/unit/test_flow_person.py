@@ -198,7 +198,7 @@ def inverse(secret: Any, application: str, body: str) -> Any:
     return scalar_inverse(secret.factor(uses_domain(application, body), 0))
 
 
-NAMES = ("reason", "ref", "digest")
+NAMES = ("reason", "ref", "digest", "roots")
 """Fields of entries that are drawn at random, or follow from what is."""
 
 
@@ -248,7 +248,8 @@ def everything(town: MemoryTown, name: str) -> str:
     """Return all records and entries of a body, as one text."""
     store: Any = town.body(name).store
     records = [str(data) for kept in store.records.values() for data in kept.items()]
-    return "\n".join([*records, *map(str, store.entries)])
+    entries = [f"{one.kind} {dict(one.body)}" for one in town.body(name).ledger.entries()]
+    return "\n".join([*records, *entries])
 
 
 def test_answers_and_forms_are_as_long_whatever_they_say(tmp_path: Path) -> None:

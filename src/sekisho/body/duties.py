@@ -44,6 +44,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("conversion", "epochs:daily"),
     Duty("history", "histories:daily"),
     Duty(EVERY_ROOM, "transfer:daily"),
+    Duty(EVERY_ROOM, "undelivered:daily"),
     Duty("converter", "witness:daily"),
     Duty("oversight", "witness:daily"),
     Duty("enclave", "enclave:daily"),

@@ -159,6 +159,10 @@ class Store(Protocol):
         """Return messages and bytes, in and out, per path."""
         ...
 
+    def undelivered(self) -> dict[str, list[str]]:
+        """Return receiver → ids of messages that it has not taken yet."""
+        ...
+
     def queue(self) -> Json:
         """Return how much work waits, runs, failed and was done."""
         ...

@@ -31,6 +31,7 @@ from sekisho.common.errors import (
     UserError,
 )
 from sekisho.common.ids import new_id
+from sekisho.common.storage import is_full, storage_full
 from sekisho.control.ledger import Entry
 from sekisho.exchange.directory import Directory
 
@@ -39,7 +40,9 @@ log = logging.getLogger("sekisho.body")
 REMOVE = "remove"
 UNREACHABLE = "peer.unreachable"
 FAILED = "peer.failed"
-"""Codes with which the client says that a peer is away, or answered with an error of its own."""
+FULL = storage_full().code
+"""Codes with which the client says that a peer is away, answered with an error of its own, or has
+no room."""
 
 
 class Service:
@@ -97,9 +100,11 @@ class Service:
             outcome = flow(endpoint)(self.body, message)
             state = "done"
         except (Refusal, UserError, TamperError) as refusal:
+            _pass_on_full(refusal)
             outcome, state = self._refused(message, refusal), "refused"
         except PeerError as away:
-            if away.code == UNREACHABLE:
+            _pass_on_full(away)
+            if away.code in (UNREACHABLE, FULL):
                 return "unreachable"
             log.error("%s: %s", message.path, away.code)
             outcome, state = self._refused(message, away), "failed"
@@ -107,6 +112,7 @@ class Service:
             malformed = UserError("message.malformed", "The message's body is not JSON.")
             outcome, state = self._refused(message, malformed), "refused"
         except Exception as error:
+            _pass_on_full(error)
             log.error("%s failed: %s", message.path, where(error))
             outcome, state = Outcome(), "failed"
         self.commit(outcome, message, state)
@@ -203,7 +209,7 @@ class Service:
         try:
             post(self.body, message_id, message)
         except PeerError as away:
-            if away.code == UNREACHABLE or away.code == FAILED:
+            if away.code in (UNREACHABLE, FAILED, FULL):
                 return "unreachable"
             self._commit_refused_delivery(message_id, message, away)
             return "refused"
@@ -241,6 +247,12 @@ class Service:
         ):
             outcome.send.append(Outgoing(message.sender, "status/notice", canonical_json(problem)))
         return outcome
+
+
+def _pass_on_full(error: Exception) -> None:
+    """Let a lack of room end the handling without an outcome: it waits, and has not failed."""
+    if is_full(error):
+        raise storage_full() from error
 
 
 def roles_of(directory: Directory, party: str) -> frozenset[str]:

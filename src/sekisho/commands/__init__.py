@@ -13,6 +13,7 @@ from sekisho.commands import (
     optout,
     receipt,
     rehearse,
+    uses,
     verify,
 )
 
@@ -32,5 +33,6 @@ app.command("run")(rehearse.run)
 app.command("compare")(rehearse.compare)
 app.command("verify")(verify.verify)
 app.add_typer(ledger.app, name="ledger")
+app.command("uses")(uses.uses)
 app.command("up")(bodies.up)
 app.command("serve")(bodies.serve)

@@ -10,11 +10,11 @@ from typing import Annotated
 
 import typer
 
-from sekisho.body.setup import Deployment, set_up
+from sekisho.body.setup import Actor, Deployment, set_up
 from sekisho.commands.output import ERR, OUT, progress, root, show_json, show_table
 from sekisho.common.errors import PeerError, UserError
 from sekisho.framework import find, functions_of, load
-from sekisho.rehearsal.cast import write_committees
+from sekisho.rehearsal.cast import DESK, write_committees
 from sekisho.rehearsal.scenario import read_scenario
 from sekisho.web.launch import running
 from sekisho.web.serve import free_port
@@ -36,7 +36,10 @@ def up(
         folder = (dir or Path(temporary)).resolve()
         if dir is not None and dir.exists() and any(dir.iterdir()):
             raise UserError("up.dir-not-empty", f"{dir}: the folder is not empty.")
-        deployment = set_up(fw, file, folder, rules=root() / "rules", ports=free_port)
+        desk = Actor(DESK, "desk", folder / "actors" / DESK)  # at which persons state and ask
+        deployment = set_up(
+            fw, file, folder, rules=root() / "rules", ports=free_port, actors=(desk,)
+        )
         write_committees(fw, folder)
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM):

@@ -86,3 +86,10 @@ class TamperError(SekishoError):
 
     exit_code = 6
     http_status = 409
+
+
+class StorageFull(SekishoError):
+    """There is no room on a disk; what was asked can be done as soon as there is."""
+
+    exit_code = 7
+    http_status = 507

@@ -10,6 +10,6 @@ It signs nobody in: the desk at which the client stands does that.
 """
 
 from sekisho.person.asking import Asked, ask, collect
-from sekisho.person.view import Project, StandingChoice, View, compose
+from sekisho.person.view import Project, StandingChoice, Use, View, compose
 
-__all__ = ["Asked", "Project", "StandingChoice", "View", "ask", "collect", "compose"]
+__all__ = ["Asked", "Project", "StandingChoice", "Use", "View", "ask", "collect", "compose"]

@@ -256,7 +256,10 @@ class FailedMessage(Strict, frozen=True):
 
 
 class Report(Strict, frozen=True):
-    """What a run did. Tables named after bodies leave out bodies that have nothing to tell."""
+    """What a run did. Tables named after bodies leave out bodies that have nothing to tell.
+
+    ``undelivered``: by sender, how many messages still waited for each receiver at the end.
+    """
 
     framework: str
     title: BothLanguages
@@ -267,6 +270,7 @@ class Report(Strict, frozen=True):
     applications: list[Applied]
     jobs: list[Ran]
     views: list[Viewed]
+    undelivered: dict[str, Counts]
     uses: dict[str, UsesSeen]
     notes: list[str]
     steps: list[Step]

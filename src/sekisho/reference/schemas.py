@@ -14,6 +14,7 @@ from sekisho.body.config import BodyConfig
 from sekisho.control import catalogue, optout, review, uses
 from sekisho.data import collection, linkage, processing, release
 from sekisho.data.analysis import study
+from sekisho.exchange import overdue
 from sekisho.reference.report import Report
 from sekisho.rehearsal import scenario
 
@@ -45,6 +46,7 @@ def all_schemas() -> dict[str, Json]:
         "rules-review-clocks": ("rules/review/clocks.toml", review.clock_schema()),
         "rules-review-joining": ("rules/review/joining.toml", review.joining_schema()),
         "rules-review-permit": ("rules/review/permit.toml", review.permit_schema()),
+        "rules-exchange": ("rules/exchange.toml: how messages may wait", overdue.schema()),
         "rules-uses": ("rules/uses.toml: when an index of uses is missing", uses.schema()),
         "committee": ("committee.toml: who sits on a body's committee", review.committee_schema()),
     }

@@ -46,6 +46,9 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
         "applications": record.applications,
         "jobs": record.jobs,
         "views": record.views,
+        "undelivered": {
+            body: one["undelivered"] for body, one in figures.items() if one["undelivered"]
+        },
         "uses": {name: use for one in figures.values() for name, use in one["uses"].items()},
         "notes": record.notes,
         "measures": measures(play, figures),

@@ -14,7 +14,7 @@ from pathlib import Path
 import requests
 
 from sekisho.body.setup import Deployment
-from sekisho.common.errors import PeerError
+from sekisho.common.errors import PeerError, StorageFull
 
 START_SECONDS = 60.0
 STOP_SECONDS = 15.0
@@ -112,6 +112,7 @@ def wait_until_healthy(fleet: Fleet, progress: Callable[[str], None]) -> None:
 
 def _answers(session: requests.Session, url: str) -> bool:
     try:
-        return session.get(f"{url}/health", timeout=2).ok
+        answer = session.get(f"{url}/health", timeout=2)
+        return answer.ok or answer.status_code == StorageFull.http_status
     except requests.RequestException:
         return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import logging
 import os
 import signal
 import socket
@@ -16,9 +17,13 @@ from pathlib import Path
 from sekisho.body.config import BodyConfig, Folders, read_config
 from sekisho.body.keyring import Keyring, load_keys
 from sekisho.body.service import Service
+from sekisho.common.errors import StorageFull
 from sekisho.common.randomness import system_random
 from sekisho.common.secretfile import read_secret
+from sekisho.common.storage import is_full, storage_full, wait_for_room
 from sekisho.web.runtime import current, install
+
+log = logging.getLogger("sekisho.web")
 
 POLL_SECONDS = 0.05
 THREADS = 4
@@ -31,8 +36,14 @@ def serve(config_file: Path) -> int:
     folders.log.mkdir(parents=True, exist_ok=True)
     configure_django(config, folders)
     install_body(config, folders)
-    migrate()
-    current().started()
+    try:
+        migrate()
+        current().started()
+    except Exception as error:
+        if not is_full(error):
+            raise
+        print(storage_full(), file=sys.stderr)
+        return StorageFull.exit_code
     close_connections()
     parent = os.getpid()
     worker = os.fork()
@@ -112,15 +123,21 @@ def forget_freed_pages() -> None:
 def migrate() -> None:
     """Bring the database up to date, start again what a crash cut off, and clear its rests."""
     from django.core.management import call_command
-    from django_tasks_db.models import DBTaskResult
 
     from sekisho.web.store.adapter import DjangoStore
 
     call_command("migrate", verbosity=0, interactive=False)
-    DBTaskResult.objects.filter(status="RUNNING").update(status="READY")
+    take_up_again()
     store = current().body.store
     assert isinstance(store, DjangoStore)
     store.sweep()
+
+
+def take_up_again() -> None:
+    """Put back into the queue what a worker had taken and did not end."""
+    from django_tasks_db.models import DBTaskResult
+
+    DBTaskResult.objects.filter(status="RUNNING").update(status="READY")
 
 
 def close_connections() -> None:
@@ -155,7 +172,17 @@ def work() -> None:
         excluded_queue_names=[],
     )
     worker.configure_signals()
-    worker.run()
+    while True:
+        try:
+            worker.run()
+            return
+        except Exception as error:
+            if not is_full(error):
+                raise
+            # The queue itself could not be written; what was taken up is taken up again.
+            wait_for_room(current().body.folders.base)
+            log.error("there was no room on the disk: going on")
+            take_up_again()
 
 
 def answer(config: BodyConfig, worker: int) -> int:

@@ -6,28 +6,35 @@ An error ends no task: its text, which may hold a value, would be kept with the 
 from __future__ import annotations
 
 import logging
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
+from itertools import chain, repeat
+from typing import Any, TypeVar
 
 from django.utils import timezone
 from django_tasks import task
 
 from sekisho.body.service import where
 from sekisho.common.clock import SystemClock
+from sekisho.common.storage import is_full, wait_for_room
 from sekisho.web.runtime import current
 
 log = logging.getLogger("sekisho.web")
+T = TypeVar("T")
 
 RETRY_SECONDS = (1, 2, 5, 15, 60, 300, 900)
 DEFECT_ATTEMPTS = 3
 """How often a message is tried whose handling ended in an error of ours."""
+FULL_SECONDS = (0.5, 1, 2, 5)
+"""Pauses between tries of work for which the disk had no room."""
 
 
 @task()
 def handle(message_id: str, attempt: int = 0) -> str:
     """Handle one received message; the result is a state, never a value."""
     try:
-        state = current().handle(message_id)
+        state = when_there_is_room(lambda: current().handle(message_id))
     except Exception as error:
         log.error("handling failed: %s", where(error))
         state = "failed" if attempt + 1 >= DEFECT_ATTEMPTS else "unreachable"
@@ -42,7 +49,7 @@ def handle(message_id: str, attempt: int = 0) -> str:
 def deliver(message_id: str, attempt: int = 0) -> str:
     """Deliver one message; a receiver that does not answer is tried again, ever more rarely."""
     try:
-        state = current().deliver(message_id)
+        state = when_there_is_room(lambda: current().deliver(message_id))
     except Exception as error:
         log.error("delivery failed: %s", where(error))
         state = "unreachable"
@@ -58,7 +65,7 @@ def begin_day() -> str:
 
     body, now = current().body, SystemClock().now()
     try:
-        began = schedule.begin(body, now)
+        began = when_there_is_room(lambda: schedule.begin(body, now))
         await_next_day(schedule.next_cut_off(now, schedule.read_rule(body.rules)))
     except Exception as error:
         log.error("the day did not begin: %s", where(error))
@@ -81,6 +88,25 @@ def await_next_day(at: datetime | None = None) -> None:
         begin_day.enqueue()  # at a start: the last cut-off may have passed while we were down
     elif not waiting.exists():
         begin_day.using(run_after=at).enqueue()
+
+
+def when_there_is_room(work: Callable[[], T]) -> T:
+    """Do ``work``; where the disk is full, wait for room and do it again, however often.
+
+    The worker waits with it: whatever else it took up would find the same disk. Where another
+    body's disk is full, the message is tried again as if that body were away.
+    """
+    folder = current().body.folders.base
+    for pause in chain(FULL_SECONDS, repeat(FULL_SECONDS[-1])):
+        try:
+            return work()
+        except Exception as error:
+            if not is_full(error):
+                raise
+        wait_for_room(folder)
+        log.error("there was no room on the disk: going on")  # before, a log had none either
+        time.sleep(pause)
+    raise AssertionError("repeat does not end")  # pragma: no cover
 
 
 def _again(what: Any, message_id: str, attempt: int) -> None:

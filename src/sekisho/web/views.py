@@ -18,8 +18,9 @@ from sekisho.body.ports import Incoming
 from sekisho.body.service import where
 from sekisho.common.canonical import digest
 from sekisho.common.clock import SystemClock
-from sekisho.common.errors import SekishoError, UserError
+from sekisho.common.errors import SekishoError, StorageFull, UserError
 from sekisho.common.ids import BodyId, new_id
+from sekisho.common.storage import has_room, is_full, require_room, storage_full
 from sekisho.control.ledger import origin_of, served
 from sekisho.exchange.messages import Verified, verify_request
 from sekisho.web.language import kept
@@ -52,6 +53,8 @@ def explained(view: View) -> View:
         except SekishoError as error:
             return problem(error)
         except Exception as error:
+            if is_full(error):
+                return problem(storage_full())
             log.error("%s failed: %s", request.path, where(error))
             return JsonResponse(
                 {"type": "urn:sekisho:problem:defect", "title": "An error of ours.", "status": 500},
@@ -77,6 +80,7 @@ def exchange(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
         raise UserError("exchange.method", "A message is sent with POST.")
     # The file has a fresh name of ours: nothing that a sender says names a file.
     store = service.body.store
+    require_room(service.body.folders.base, int(request.headers.get("Content-Length") or 0))
     file = store.receive_spool(new_id(service.body.random), pieces(request))
     try:
         verified = verify(request, file)
@@ -150,8 +154,11 @@ def _has_nul(file: Path) -> bool:
 
 
 def health(request: HttpRequest) -> HttpResponse:
-    """Say that this body answers."""
-    return JsonResponse({"body": current().body.id, "status": "ok"})
+    """Say that this body answers, and whether it has room to work."""
+    body = current().body
+    if has_room(body.folders.base):
+        return JsonResponse({"body": body.id, "status": "ok"})
+    return JsonResponse({"body": body.id, "status": "full"}, status=StorageFull.http_status)
 
 
 @explained

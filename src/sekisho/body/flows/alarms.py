@@ -22,6 +22,7 @@ OWNERS: Final = {
     "project": "environment-officer",
     "extract": "environment-officer",
     "uses": "environment-officer",
+    "exchange": "exchange-officer",
     "ledger": "auditor",
 }
 """Who must act, by the first part of an alarm's code."""

@@ -6,7 +6,7 @@ from collections import Counter
 
 from sekisho.body import delivery
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, countersign, notices, uses
+from sekisho.body.flows import alarms, countersign, notices, undelivered, uses
 from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Json
@@ -53,6 +53,7 @@ def figures(body: Body) -> Json:
         ],
         "alarms": alarms.shown(body),
         "mishaps": delivery.happened(body),
+        "undelivered": undelivered.shown(body),
         "uses": uses.figures(body) if "oversight" in body.rooms else {},
         "enclave": _enclave(body),
         "ledger": _ledger(body),

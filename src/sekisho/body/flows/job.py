@@ -23,7 +23,8 @@ from sekisho.body.flows.project import require_team
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import digest
-from sekisho.common.errors import Refusal, SekishoError, UserError
+from sekisho.common.errors import Refusal, SekishoError, StorageFull, UserError
+from sekisho.common.storage import require_room
 from sekisho.control.catalogue import read_catalogue, rule_sets
 from sekisho.data import release
 from sekisho.data.analysis.environment import Environment, stage
@@ -72,6 +73,8 @@ def run(body: Body, message: Incoming) -> Outcome:
         told = {"state": "failed-on-dummy", "problem": failed.as_problem(), "words": failed.words}
         outcome.put.append(("job", job, {**kept, **told}))
         return outcome
+    except StorageFull:
+        raise
     except SekishoError as error:
         outcome.fact("job.refused", job=job, application=application, code=error.code)
         refused = {**kept, "state": "refused", "problem": error.as_problem()}
@@ -134,11 +137,14 @@ def _both_runs(
         codes=codes,
     )
     if not dummy.passed:
+        require_room(body.folders.base)
         raise _Failed(dummy, words or "")
     data = project_folder(body, granted.application) / "data"
     real = run_on_real(
         package, data, home / "real", environment, limits, facts, probe, _inspect, dummy
     )
+    if not real.passed:  # what a full disk did to a study is not the study's fault
+        require_room(body.folders.base)
     verdicts = _check(body, granted, study, home / "real" / "out", data) if real.passed else []
     return [dummy, real], verdicts, study
 

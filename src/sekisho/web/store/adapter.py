@@ -237,6 +237,13 @@ class DjangoStore:
         ]
         return {"paths": sorted(paths, key=lambda p: (p["direction"], p["peer"], p["path"]))}
 
+    def undelivered(self) -> dict[str, list[str]]:
+        found: dict[str, list[str]] = {}
+        rows = Message.objects.filter(direction="out", state="waiting").values_list("peer", "id")
+        for peer, key in sorted(rows):
+            found.setdefault(peer, []).append(key.removeprefix("out:"))
+        return found
+
     def queue(self) -> Json:
         waiting = DBTaskResult.objects.filter(status__in=("READY", "RUNNING")).count()
         done = DBTaskResult.objects.filter(status__in=("SUCCESSFUL", "FAILED")).count()
