@@ -110,13 +110,7 @@ def record(body: Body, message: Incoming) -> Outcome:
     outcome.put.append(("choice", choice.ref, kept))
     receipt = jws.sign(choice.payload(), body.keys.signing, body.id, RECEIPT)
     outcome.documents.append((f"choices/{choice.ref}.jws", receipt))
-    outcome.fact(
-        "optout.choice",
-        ref=choice.ref,
-        scope=str(choice.scope),
-        revoke=choice.revoke,
-        proxy=choice.proxy is not None,
-    )
+    outcome.fact("optout.choice", ref=choice.ref)
     return outcome
 
 

@@ -32,45 +32,6 @@ RECEIPT = "sekisho-choice-receipt"
 VALID_DAYS = 7
 
 
-def record(body: Body, message: Incoming) -> Outcome:
-    """Record a choice at this desk; the form that names the person stays sealed."""
-    stated = _stated(message.read())
-    day = body.today()
-    serial = sum(1 for _ in body.store.find("choice"))
-    choice = Choice.from_payload(
-        {
-            # From the message, so that a choice handled again after a crash keeps its reference.
-            "ref": digest(message.id.encode())[:32],
-            "scope": stated["scope"],
-            "effective_from": stated.get("effective_from") or day.isoformat(),
-            "recorded_on": day.isoformat(),
-            "revoke": bool(stated.get("revoke", False)),
-            "proxy": bool(stated.get("proxy", False)),
-            "serial": serial,
-        }
-    )
-    kept = {"choice": choice.payload(), "form": str(stated["form"]), "state": "recorded"}
-    receipt = jws.sign(choice.payload(), body.keys.signing, body.id, RECEIPT)
-    outcome = Outcome(put=[("choice", choice.ref, kept)])
-    outcome.documents.append((f"choices/{choice.ref}.jws", receipt))
-    outcome.fact("optout.choice", ref=choice.ref)
-    return outcome
-
-
-def _stated(data: bytes) -> Json:
-    """Return what a desk's client states; the form that names the person is sealed, in hex."""
-    try:
-        stated: Json = orjson.loads(data)
-        bytes.fromhex(stated["form"])
-        return {"scope": str(stated["scope"]), **stated}
-    except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            "opt-out.form",
-            "A choice has a scope and a sealed form, in hex; this one has not.",
-            next_step="seal the form to the history service and send it again",
-        ) from error
-
-
 def cut_off(body: Body) -> Outcome:
     """The daily batch: send the forms of recorded choices to the history service, shuffled."""
     waiting = [
