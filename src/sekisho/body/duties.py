@@ -44,6 +44,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty(EVERY_ROOM, "transfer:daily"),
     Duty("converter", "witness:daily"),
     Duty("oversight", "witness:daily"),
+    Duty(EVERY_ROOM, "restore:forget_sent"),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from sekisho.commands import bodies, frameworks, keys, rehearse, verify
+from sekisho.commands import backup, bodies, frameworks, incident, keys, rehearse, verify
 
 app = typer.Typer(
     name="sekisho",
@@ -20,3 +20,7 @@ app.command("compare")(rehearse.compare)
 app.command("verify")(verify.verify)
 app.command("up")(bodies.up)
 app.command("serve")(bodies.serve)
+app.command("recovery-key")(backup.recovery_key)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.add_typer(incident.app, name="incident")

@@ -13,7 +13,15 @@ from sekisho.common.errors import Refusal
 from sekisho.common.ids import BodyId, Domain
 
 Kind = Literal[
-    "submission", "choice", "opt_out_list", "choice_forward", "permit", "use", "view", "alias"
+    "submission",
+    "choice",
+    "opt_out_list",
+    "choice_forward",
+    "permit",
+    "use",
+    "view",
+    "alias",
+    "list_return",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 
