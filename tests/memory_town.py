@@ -10,7 +10,7 @@ from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -104,6 +104,13 @@ class MemoryStore:
 
     def incoming(self, message_id: str) -> Incoming:
         return self.received[message_id]
+
+    def incoming_state(self, message_id: str) -> str | None:
+        kept = self.received.get(message_id)
+        return None if kept is None else kept.state
+
+    def delivered_before(self, before: datetime) -> list[Path]:
+        return []
 
     def finish_incoming(self, message_id: str, state: str) -> None:
         kept = self.received[message_id]

@@ -385,6 +385,44 @@ def test_a_delivered_message_needs_its_body_no_more(store: Store) -> None:
     assert store.outgoing(B) == (Outgoing("other", "x/y", b""), "done")
 
 
+def test_a_delivered_message_can_be_delivered_again(store: Store) -> None:
+    """What was delivered since a time is told by receiver; what is too old can be forgotten."""
+    sent = datetime(2026, 4, 1, tzinfo=UTC)
+    for id_, to in ((A, "other"), (B, "third")):
+        file = store.write_spool("out", id_, b"body")
+        store.keep_outgoing(id_, Outgoing(to, "x/y", b"body"))
+        store.finish_outgoing(id_, "done")
+        os.utime(file, (sent.timestamp(), sent.timestamp()))
+    later = sent + timedelta(days=1)
+    assert store.delivered("other", sent) == [(A, "x/y")]
+    assert store.delivered("other", later) == store.delivered("nobody", sent) == []
+    assert store.delivered_before(sent) == []
+    assert {file.name for file in store.delivered_before(later)} == {A, B}
+    before = store.queue()["waiting"]
+    store.deliver_again(A)
+    assert store.outgoing(A) == (Outgoing("other", "x/y", b"body"), "waiting")
+    assert store.queue()["waiting"] == before + 1
+    store.deliver_again(A)  # waits already
+    assert store.queue()["waiting"] == before + 1
+    assert store.delivered_before(later) == [store.file("out", B)]  # who waits is not forgotten
+
+
+def test_a_ledger_begun_anew_numbers_from_zero_and_loses_nothing_unwritten(store: Store) -> None:
+    for entry in (b"a", b"b", b"c"):
+        store.stage(entry)
+    store.settle(2)
+    store.begin_ledger_anew(b"first")
+    assert list(store.staged()) == [(0, b"first"), (1, b"c")]
+    store.stage(b"d")
+    assert list(store.staged())[-1] == (2, b"d")
+
+
+def test_a_message_that_never_came_has_no_state(store: Store) -> None:
+    assert store.incoming_state(A) is None
+    store.keep_incoming(message(store, A), 2)
+    assert store.incoming_state(A) == "waiting"
+
+
 def test_a_message_in_and_a_message_out_may_share_an_id(store: Store) -> None:
     store.keep_incoming(message(store, A), 2)
     store.write_spool("out", A, b"")
@@ -417,7 +455,8 @@ def test_a_body_that_nobody_will_read_is_swept_away(store: Store) -> None:
         for direction in ("in", "out"):
             left[direction, state] = store.file(direction, f"{n}" * 32).exists()
     kept = {key for key, is_left in left.items() if is_left}
-    assert kept == {("in", "waiting"), ("out", "waiting"), ("in", "failed")}
+    # what was delivered stays for a receiver that must be restored
+    assert kept == {("in", "waiting"), ("out", "waiting"), ("in", "failed"), ("out", "done")}
     assert not any(file.exists() for file in orphans)
 
 

@@ -136,6 +136,17 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("oversight", "not-made", "body", "uses:not_made"),
     _door("oversight", "released", "body", "uses:released"),
     _door("oversight", "register", "body desk", "uses:register", query=True),
+    # Incidents
+    _door("collection", "notices", "provider", "incident:notices", query=True),
+    _door("collection", "notice-acknowledged", "provider", "incident:acknowledged"),
+    _door(EVERYWHERE, "incident", SELF, "incident:opened"),
+    # Restore
+    _door("collection", "held-list", "body", "restore:held_list", query=True),
+    _door("collection", "return-list", "body", "restore:return_list"),
+    _door(EVERYWHERE, "catch-up", SELF, "restore:catch_up"),
+    _door(EVERYWHERE, "open", SELF, "restore:open_again"),
+    _door(EVERYWHERE, "resend-since", "body", "restore:resend"),
+    _door(EVERYWHERE, "resent", "body", "restore:resent"),
     # Every body
     _door(EVERYWHERE, "notice", "body", "status:notice"),
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),

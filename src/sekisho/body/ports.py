@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -66,6 +67,8 @@ class Outcome:
     """Records, by kind and key, that are forgotten."""
     remove: list[Path] = field(default_factory=list)
     """Files and folders that nobody needs once this outcome is committed."""
+    again: list[str] = field(default_factory=list)
+    """Ids of delivered messages to deliver once more."""
 
     def fact(self, kind: str, /, **body: Any) -> None:
         self.facts.append(Fact(kind, body))
@@ -80,6 +83,7 @@ class Outcome:
         self.documents += other.documents
         self.drop += other.drop
         self.remove += other.remove
+        self.again += other.again
 
 
 class Store(Protocol):
@@ -121,11 +125,19 @@ class Store(Protocol):
         """Forget staged entries with an index below ``size``: they are in the files."""
         ...
 
+    def begin_ledger_anew(self, first: bytes) -> None:
+        """Number entries from 0 again: ``first``, then those that are not settled."""
+        ...
+
     def keep_incoming(self, message: Incoming, size: int) -> bool:
         """Keep a received message and queue its handling; False when it was kept before."""
         ...
 
     def incoming(self, message_id: str) -> Incoming: ...
+
+    def incoming_state(self, message_id: str) -> str | None:
+        """Return the state of a kept message, None where it never came."""
+        ...
 
     def finish_incoming(self, message_id: str, state: str) -> None: ...
 
@@ -136,6 +148,18 @@ class Store(Protocol):
     def outgoing(self, message_id: str) -> tuple[Outgoing, str]: ...
 
     def finish_outgoing(self, message_id: str, state: str) -> None: ...
+
+    def delivered(self, to: str, since: datetime) -> list[tuple[str, str]]:
+        """Return id and path of the delivered messages to ``to``, sent since, that are kept."""
+        ...
+
+    def delivered_before(self, before: datetime) -> list[Path]:
+        """Return the files of messages that were delivered before, and are still kept."""
+        ...
+
+    def deliver_again(self, message_id: str) -> None:
+        """Queue the delivery of a delivered message once more."""
+        ...
 
     def write_spool(self, direction: str, message_id: str, body: bytes) -> Path:
         """Put a message's body where the message will look for it, before it is kept."""

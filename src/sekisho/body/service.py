@@ -14,11 +14,13 @@ from typing import Any
 
 import orjson
 
+from sekisho.body import closed
 from sekisho.body.context import Body
 from sekisho.body.delivery import post
 from sekisho.body.endpoints import Endpoint, mounted
 from sekisho.body.flows.epochs import TURN, half_turned
 from sekisho.body.flows.expulsion import is_revoked
+from sekisho.body.generations import after_restore
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import remove_unfinished
 from sekisho.common.canonical import canonical_json, file_digest
@@ -41,8 +43,8 @@ REMOVE = "remove"
 UNREACHABLE = "peer.unreachable"
 FAILED = "peer.failed"
 FULL = storage_full().code
-"""Codes with which the client says that a peer is away, answered with an error of its own, or has
-no room."""
+LATER = frozenset({UNREACHABLE, FAILED, FULL, closed.CATCHING_UP})
+"""Codes of a peer that is away, answered with an error of its own, has no room, or is not open."""
 
 
 class Service:
@@ -64,7 +66,7 @@ class Service:
         return self.endpoints[path]
 
     def admit(self, endpoint: Endpoint, sender: str) -> None:
-        """Refuse a caller that has none of the roles of this door."""
+        """Refuse a caller that has none of the roles of this door, or comes before we are open."""
         if is_revoked(self.body, sender):
             raise Refusal(
                 "body.revoked",
@@ -78,6 +80,7 @@ class Service:
                 f"{sender} may not call {endpoint.path}.",
                 rule=f"open to: {', '.join(sorted(endpoint.senders))}",
             )
+        closed.check_is_open(self.body, endpoint)
 
     def query(
         self, endpoint: Endpoint, sender: str, params: Mapping[str, str], data: bytes
@@ -97,6 +100,8 @@ class Service:
             return "unreachable"  # a turn to a new epoch broke off: it goes first
         try:
             endpoint = self.endpoint(message.path)
+            if not closed.may_handle(self.body, message):
+                return "unreachable"
             outcome = flow(endpoint)(self.body, message)
             state = "done"
         except (Refusal, UserError, TamperError) as refusal:
@@ -136,6 +141,8 @@ class Service:
         for name, text in outcome.documents:
             self.body.documents.write(name, text)
         own = self.body.keys.wrapping
+        # After a restore the same message may lead to other bytes: they get ids of their own.
+        cause += after_restore(self.body.folders)
         ids = [derived(own, cause, n) for n in range(len(outcome.send))]
         for out_id, out in zip(ids, outcome.send, strict=True):
             way = "in" if out.to == self.body.id else "out"
@@ -148,6 +155,8 @@ class Service:
                 store.put(kind, key, data)
             for kind, key in outcome.drop:
                 store.drop(kind, key)
+            for out_id in outcome.again:
+                store.deliver_again(out_id)
             for stream, expected, events in outcome.append:
                 store.append(stream, expected, events)
             for stream, events in outcome.rewrite:
@@ -170,6 +179,7 @@ class Service:
         body = self.body
         remove_unfinished(body.folders.base)
         payloads.sweep(body)
+        closed.take_up(body)
         said = {
             "body": body.id,
             "framework": file_digest(body.folders.base / body.config.framework),
@@ -206,10 +216,12 @@ class Service:
         message, state = self.body.store.outgoing(message_id)
         if state != "waiting":
             return state
+        if not closed.may_send(self.body, message.path, message.to):
+            return "unreachable"
         try:
             post(self.body, message_id, message)
         except PeerError as away:
-            if away.code in (UNREACHABLE, FAILED, FULL):
+            if away.code in LATER:
                 return "unreachable"
             self._commit_refused_delivery(message_id, message, away)
             return "refused"
@@ -217,8 +229,10 @@ class Service:
             log.warning("%s refused %s: %s", message.to, message.path, refusal.code)
             self._commit_refused_delivery(message_id, message, refusal)
             return "refused"
+        # It stays for a while: a receiver that must be restored asks for it again. Its time is
+        # that of delivery, and is set first, so that a crash between the two forgets nothing.
+        self.body.store.file("out", message_id).touch()
         self.body.store.finish_outgoing(message_id, "done")
-        self.body.store.file("out", message_id).unlink(missing_ok=True)
         return "done"
 
     def _commit_refused_delivery(self, message_id: str, out: Outgoing, error: SekishoError) -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import typer
 
 from sekisho.commands import (
+    backup,
     bodies,
     enclave,
     frameworks,
+    incident,
     keys,
     ledger,
     optout,
@@ -36,3 +38,7 @@ app.add_typer(ledger.app, name="ledger")
 app.command("uses")(uses.uses)
 app.command("up")(bodies.up)
 app.command("serve")(bodies.serve)
+app.command("recovery-key")(backup.recovery_key)
+app.command("backup")(backup.backup)
+app.command("restore")(backup.restore)
+app.add_typer(incident.app, name="incident")

@@ -12,8 +12,10 @@ from typing import Any
 
 import orjson
 
+from sekisho.body.config import Folders
 from sekisho.body.flows.permits import PERMIT
 from sekisho.body.flows.witness import witness_for
+from sekisho.body.generations import earlier, generation, ledger_before
 from sekisho.common.errors import SekishoError
 from sekisho.control.ledger import (
     FolderFiles,
@@ -31,6 +33,7 @@ from sekisho.exchange.directory import Directory
 from sekisho.framework import Framework
 
 COSIGNED = b'"kind":"ledger.cosigned"'
+SUCCEEDED = b'"kind":"ledger.succeeded"'
 """As an entry's canonical bytes spell it."""
 
 
@@ -50,44 +53,60 @@ class Ledgers:
     Args:
         visits: the heads that each witness says it co-signed last.
         held: the heads on which permits rest.
+        generations: in which generation of a ledger its witness saw it last, if not the first.
     """
 
     framework: Framework
     directory: Directory
     visits: dict[str, dict[str, TreeHead]] = field(default_factory=dict)
     held: dict[str, list[Held]] = field(default_factory=dict)
+    generations: dict[str, int] = field(default_factory=dict)
 
     def gather(self, homes: Iterable[Path]) -> None:
         """Take down what the bodies say; whether their own ledgers hold is seen afterwards."""
         for home in homes:
-            try:
-                for entry in TileLog(home / "ledger").entries():
-                    if COSIGNED in entry:
-                        self._visited(home.name, orjson.loads(entry)["body"])
-            except (SekishoError, ValueError, TypeError, KeyError, AttributeError):
-                pass  # an unreadable ledger is reported when it is verified
+            for ledger in (*(one for _, one in earlier(Folders(home))), home / "ledger"):
+                try:
+                    for entry in TileLog(ledger).entries():
+                        if COSIGNED in entry:
+                            self._visited(home.name, orjson.loads(entry)["body"])
+                        elif SUCCEEDED in entry:
+                            self._succeeded(orjson.loads(entry)["body"])
+                except (SekishoError, ValueError, TypeError, KeyError, AttributeError):
+                    pass  # an unreadable ledger is reported when it is verified
             for file in (home / "documents" / "permits").glob("*"):
                 for held in self._rests_on(file):
                     self.held.setdefault(held[0], []).append(held[1])
 
-    def problems(self, body: str, ledger: Path) -> list[Problem]:
-        """Return what is wrong with the ledger of ``body``, by itself or for those who saw it."""
+    def problems(self, body: str, folders: Folders, ledger: Path) -> list[Problem]:
+        """Return what is wrong with a generation of the ledger of ``body``, by itself or for those
+        who saw it.
+
+        Heads that permits rest on are looked for only where there is one generation: what was
+        written after a backup and lost with the body is in none.
+        """
         witness = witness_for(self.framework, body)
+        now = generation(folders)
+        number = now if ledger == folders.ledger else int(ledger.name)
         visits = self.visits.get(body, {})
-        return verify_ledger(
+        current = witness in visits and number == now == self.generations.get(body, 1)
+        found = verify_ledger(
             ledger,
-            origin_of(body),
+            origin_of(body, number),
             self.directory.find(body).key,
             witnesses={witness: self.directory.find(witness).key},
-            held=self.held.get(body, ()),
-            visits={witness: visits[witness]} if witness in visits else {},
+            held=self.held.get(body, ()) if now == 1 else (),
+            visits={witness: visits[witness]} if current else {},
         )
+        if not found and number > 1:
+            found = _continues(ledger, number, ledger_before(folders, number - 1))
+        return found
 
-    def cosigned(self, body: str, ledger: Path) -> Cosigned | None:
+    def cosigned(self, body: str, ledger: Path, number: int) -> Cosigned | None:
         """Return how far its witness has seen a ledger that holds."""
         witness = witness_for(self.framework, body)
         key, other = (self.directory.find(one).key for one in (body, witness))
-        found = read_cosigned(FolderFiles(ledger), origin_of(body), key, witness, other)
+        found = read_cosigned(FolderFiles(ledger), origin_of(body, number), key, witness, other)
         if found is None:
             return None
         at = found.witnessed[origin_of(witness)]
@@ -95,8 +114,14 @@ class Ledgers:
 
     def _visited(self, witness: str, said: dict[str, Any]) -> None:
         for body, size in said["sizes"].items():
-            head = TreeHead(origin_of(body), size, bytes.fromhex(said["roots"][body]))
+            origin = origin_of(body, self.generations.get(body, 1))
+            head = TreeHead(origin, size, bytes.fromhex(said["roots"][body]))
             self.visits.setdefault(body, {})[witness] = head
+
+    def _succeeded(self, said: dict[str, Any]) -> None:
+        """A restored body's ledger went on in another generation; its witness begins anew."""
+        self.generations[said["body"]] = int(said["generation"])
+        self.visits.pop(said["body"], None)
 
     def _rests_on(self, permit: Path) -> Iterator[tuple[str, Held]]:
         """Yield the bodies and heads that a permit rests on; a broken one says nothing."""
@@ -109,3 +134,13 @@ class Ledgers:
         for one in heads:
             head = TreeHead(origin_of(one.body), one.size, bytes.fromhex(one.root))
             yield one.body, Held(by, head)
+
+
+def _continues(ledger: Path, number: int, before: Path) -> list[Problem]:
+    """A later generation of a ledger begins by naming the head at which the last one ended."""
+    first = orjson.loads(TileLog(ledger).entry(0))
+    head = TileLog(before)
+    wanted = {"generation": number, "size": head.size, "root": head.edge().root().hex()}
+    if first["kind"] == "ledger.continued" and wanted.items() <= first["body"].items():
+        return []
+    return [Problem("checkpoint", "does not continue the generation before it")]

@@ -18,6 +18,7 @@ from sekisho.body.flows import (
     accounts,
     countersign,
     expulsion,
+    incident,
     job,
     lists,
     optout,
@@ -28,6 +29,7 @@ from sekisho.body.flows import (
     submission,
 )
 from sekisho.body.flows.payloads import FOLDER, name_of
+from sekisho.body.generations import earlier, generation
 from sekisho.common.canonical import digest, file_digest
 from sekisho.common.errors import SekishoError, UserError
 from sekisho.control.ledger import Payload, TileLog
@@ -49,6 +51,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("countersignatures/", countersign.COUNTERSIGNATURE),
     ("revocations/", revocation.REVOCATION),
     ("revoked-bodies/", expulsion.KIND),
+    ("incidents/", incident.NOTICE),
 )
 """What a document of a body's folder is, by the beginning of its name; the first that fits."""
 
@@ -62,6 +65,7 @@ SIGNED = {
     "oversight.revoked": "revoked-bodies/{body}.jws",
     "lane.revoked": "revocations/{application}.jws",
     "permit.received": "permits/{application}.json",
+    "incident.notified": "incidents/{incident}/{provider}.jws",
     "extract.made": "receipts/extract-{application}.jws",
     "release.made": "receipts/release-{application}-{run}.jws",
 }
@@ -177,21 +181,23 @@ class _Run:
 
     def _ledger(self, home: Path) -> None:
         config, folders = read_config(home / "body.toml")
-        found = self.book.problems(config.body, folders.ledger)
-        self.problems += [Problem(self._name(folders.ledger / one.file), one.what) for one in found]
         self.ledgers += 1
-        if found:
-            return
-        if (seen := self.book.cosigned(config.body, folders.ledger)) is not None:
+        number = generation(folders)
+        for place in (*(one for _, one in earlier(folders)), folders.ledger):
+            found = self.book.problems(config.body, folders, place)
+            self.problems += [Problem(self._name(place / one.file), one.what) for one in found]
+            if found:
+                return
+            for entry in TileLog(place).entries():
+                self.entries += 1
+                read = orjson.loads(entry)
+                self.recorded |= set(_digests(read["body"]))
+                self._payload(home, read)
+                self._expected(home, read["kind"], read["body"])
+                if read["kind"] == "project.closed":
+                    self.closed.add(read["body"]["application"])
+        if (seen := self.book.cosigned(config.body, folders.ledger, number)) is not None:
             self.cosigned[config.body] = seen
-        for entry in TileLog(folders.ledger).entries():
-            self.entries += 1
-            read = orjson.loads(entry)
-            self.recorded |= set(_digests(read["body"]))
-            self._payload(home, read)
-            self._expected(home, read["kind"], read["body"])
-            if read["kind"] == "project.closed":
-                self.closed.add(read["body"]["application"])
 
     def _payload(self, home: Path, entry: Json) -> None:
         """Take down what this entry says was erased, and what payload it is bound to."""

@@ -71,6 +71,8 @@ def configure_django(config: BodyConfig, folders: Folders) -> None:
 def install_body(config: BodyConfig, folders: Folders) -> None:
     """Compose the body of this process: the one place where adapters meet the flows."""
     from sekisho.body.context import Body
+    from sekisho.body.generations import generation
+    from sekisho.body.service import Service
     from sekisho.common.clock import SystemClock
     from sekisho.control.ledger import Ledger, origin_of
     from sekisho.exchange.client import Client
@@ -87,7 +89,9 @@ def install_body(config: BodyConfig, folders: Folders) -> None:
         directory=Directory.read(folders.base / config.directory),
         keys=keys,
         store=store,
-        ledger=Ledger(folders.ledger, origin_of(config.body), keys.signing, store),
+        ledger=Ledger(
+            folders.ledger, origin_of(config.body, generation(folders)), keys.signing, store
+        ),
         client=Client(config.body, keys.signing, clock=SystemClock(), random=system_random),
         random=system_random,
     )

@@ -199,7 +199,7 @@ def witnessed(request: HttpRequest, origin: str) -> HttpResponse:
     """Show the checkpoint of another's ledger that this body co-signed last (C2SP tlog-witness)."""
     body = current().body
     for other, last in body.store.find(witness.KEPT):
-        if sha256(origin_of(other).encode()).hexdigest() == origin:
+        if sha256(origin_of(other, last["generation"]).encode()).hexdigest() == origin:
             return HttpResponse(last["note"], content_type="text/plain; charset=utf-8")
     return not_found(request, FileNotFoundError())
 

@@ -8,10 +8,12 @@ from datetime import timedelta
 import orjson
 import pyarrow as pa
 
+from sekisho.body import closed
 from sekisho.body.context import Body
 from sekisho.body.flows import taking, transfer
 from sekisho.body.flows.aliases import roots
 from sekisho.body.flows.permits import Granted
+from sekisho.body.generations import after_restore
 from sekisho.body.ports import Incoming, Json, Outcome
 from sekisho.common.errors import Refusal, UserError
 from sekisho.common.ids import (
@@ -56,13 +58,17 @@ def issue(
     *,
     gone: Collection[str] = (),
     aliases: Sequence[AliasEvent] = (),
+    after: Json | None = None,
 ) -> Outcome:
     """Issue today's list and send it to every holder that this registry serves.
 
     ``changed`` are choices, ``aliases`` changes of numbers, decided in this same outcome and not
     yet in the store; ``gone`` are pseudonyms of an epoch that ends with it. The list carries every
-    number of a person who chose.
+    number of a person who chose. ``after`` is the head to follow where it is not our own; a
+    restored registry issues nothing without it.
     """
+    if after is None and closed.state(body) is not None:
+        return Outcome()
     kept = {
         wrapped: data["choices"]
         for wrapped, data in body.store.find("registry")
@@ -74,7 +80,7 @@ def issue(
     }
     own = roots(body, registry_domain(body.id), body.today(), body.today(), also=aliases)
     choices = of_persons(choices, own)
-    head = body.store.get("list-head", body.id) or {"number": 0, "digest": GENESIS}
+    head = after or body.store.get("list-head", body.id) or {"number": 0, "digest": GENESIS}
     made = make_list(choices, head["number"] + 1, head["digest"], body.today(), registry=body.id)
     token = jws.sign(made.header.payload(), body.keys.signing, body.id, LIST)
     outcome = Outcome()
@@ -194,7 +200,7 @@ def _send(
     persons += _padding(body, len(persons))
     rows = transfer_rows(made, tags)
     reason = Reason(
-        id=f"list:{body.id}:{made.number}:{to}{again and ':'}{again}",
+        id=f"list:{body.id}:{made.number}:{to}{again and ':'}{again}{after_restore(body.folders)}",
         kind="opt_out_list",
         from_domain=registry_domain(body.id),
         to_domain=to,

@@ -7,7 +7,7 @@ reason; the table `COMPLETE` says which flow takes it from there.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,7 @@ COMPLETE = {
     "permit": "extract:arrived",
     "alias": "aliases:arrived",
     "enclave_links": "links:arrived",
+    "list_return": "restore:returned",
 }
 ALONE = {"use": "uses:arrived", "view": "person:match"}
 """Kinds whose persons come without a payload: what is to be told stands in the signed reason."""
@@ -265,6 +266,33 @@ def _superseded(body: Body, kept: Json) -> bool:
     held = body.store.get("held-list", kept["sender"])
     number = int(kept["reason"]["id"].split(":")[2])
     return held is not None and held["header"]["number"] >= number
+
+
+def only_pseudonyms(body: Body, kind: str) -> Iterator[tuple[Reason, Tag, Element]]:
+    """Yield the persons of transfers of our own whose payload never came: it was lost with us."""
+    for key, kept in _halved(body, kind):
+        reason = Reason.from_payload(kept["reason"])
+        batch = unpack((_folder(body, key) / "pseudonyms").read_bytes())
+        secret = keyshares.domain_secret(body, reason.to_domain, reason.epoch, reason.permit)
+        for tag, element in open_batch(batch, secret):
+            yield reason, tag, element
+
+
+def end_halved(body: Body, kind: str) -> Outcome:
+    """End the transfers of our own whose payload was lost: nobody can complete them."""
+    outcome = Outcome()
+    for key, kept in _halved(body, kind):
+        outcome.put.append(("transfer", key, kept | {"state": "ended"}))
+        outcome.remove.append(_folder(body, key))
+        alarms.clear(outcome, body, _alarm(key))
+    return outcome
+
+
+def _halved(body: Body, kind: str) -> Iterator[tuple[str, Json]]:
+    for key, kept in body.store.find("transfer"):
+        ours = kept["state"] == "waiting" and kept["sender"] == body.id
+        if ours and kept["halves"] == ["pseudonyms"] and kept["reason"]["kind"] == kind:
+            yield key, kept
 
 
 def _folder(body: Body, key: str) -> Path:

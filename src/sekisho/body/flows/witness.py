@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from sekisho.body.context import Body
 from sekisho.body.flows import alarms
+from sekisho.body.generations import earlier, generation
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import PeerError, Refusal, SekishoError, UserError
@@ -48,12 +49,21 @@ def daily(body: Body) -> Outcome:
     for other in witnessed_by(body.framework, body.id):
         kept = body.store.get(KEPT, other)
         try:
-            judged, has = _visit(body, other, _head(other, kept))
+            number, judged, has = _visit(body, other, kept)
         except SekishoError as error:
             log.warning("%s showed no checkpoint: %s", other, error.code)
             alarms.raise_(outcome, body, _silent(other), "ledger.not-shown", ledger=other)
             continue
         alarms.clear(outcome, body, _silent(other))
+        if kept is not None and number > kept["generation"]:
+            outcome.fact(
+                "ledger.succeeded",
+                body=other,
+                generation=number,
+                seen=kept["size"],
+                seen_root=kept["root"],
+            )
+            kept = None
         if judged.cosigned is None:
             outcome.add(_other_history(body, other, kept or {}, judged))
             continue
@@ -65,7 +75,7 @@ def daily(body: Body) -> Outcome:
                 outcome.send.append(_cosigned(other, kept["note"].encode()))
         else:
             signed[other] = judged.head
-            outcome.put.append((KEPT, other, _payload(judged.head, judged.cosigned)))
+            outcome.put.append((KEPT, other, _payload(judged.head, judged.cosigned, number)))
             outcome.send.append(_cosigned(other, judged.cosigned))
     if signed:
         outcome.fact(
@@ -80,24 +90,29 @@ def _cosigned(other: str, note: bytes) -> Outgoing:
     return Outgoing(other, "status/cosigned", note, content_type="text/plain")
 
 
-def _visit(body: Body, other: str, seen: TreeHead | None) -> tuple[Judgement, int]:
+def _visit(body: Body, other: str, kept: Json | None) -> tuple[int, Judgement, int]:
     """Ask ``other`` for its checkpoint, hold it against what was seen, and return with it how far
-    the co-signed checkpoint goes that lies there.
+    the co-signed checkpoint goes that lies there; before them, the generation of its ledger.
 
     Raises:
         SekishoError: it does not answer, or not with a checkpoint that it signed.
     """
     peer = body.directory.find(other)
-    since = seen.size if seen else 0
-    answer = body.client.get(peer, f"/exchange/status/checkpoint?since={since}").json()
-    if not isinstance(answer, dict) or (str, int) != tuple(
-        type(answer.get(name)) for name in ("shown", "cosigned")
+    since, known = (kept["size"], kept["generation"]) if kept else (0, 1)
+    asked = f"since={since}&generation={known}"
+    answer = body.client.get(peer, f"/exchange/status/checkpoint?{asked}").json()
+    if not isinstance(answer, dict) or (str, int, int) != tuple(
+        type(answer.get(name)) for name in ("shown", "cosigned", "generation")
     ):
         raise PeerError("ledger.not-shown", f"{other} answered with no checkpoint.")
     witness = Witness(origin_of(body.id), body.keys.signing)
     shown = Shown.from_text(answer["shown"])
-    judged = witness.judge(shown, origin_of(other), peer.key, seen, body.now())
-    return judged, int(answer["cosigned"])
+    number = int(answer["generation"])
+    # A restored body begins a ledger anew, and cannot go back to one that is over.
+    seen = None if number > known else _head(other, kept)
+    origin = origin_of(other, max(number, known))
+    judged = witness.judge(shown, origin, peer.key, seen, body.now())
+    return number, judged, int(answer["cosigned"])
 
 
 def _silent(other: str) -> str:
@@ -115,11 +130,17 @@ def _forked(other: str) -> str:
 def _head(other: str, kept: Json | None) -> TreeHead | None:
     if kept is None:
         return None
-    return TreeHead(origin_of(other), kept["size"], bytes.fromhex(kept["root"]))
+    origin = origin_of(other, kept["generation"])
+    return TreeHead(origin, kept["size"], bytes.fromhex(kept["root"]))
 
 
-def _payload(head: TreeHead, note: bytes) -> Json:
-    return {"size": head.size, "root": head.root.hex(), "note": note.decode()}
+def _payload(head: TreeHead, note: bytes, generation: int = 1) -> Json:
+    return {
+        "size": head.size,
+        "root": head.root.hex(),
+        "note": note.decode(),
+        "generation": generation,
+    }
 
 
 def _other_history(body: Body, other: str, seen: Json, judged: Judgement) -> Outcome:
@@ -161,8 +182,11 @@ def show(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Jso
     if not since.isdecimal() or len(since) > 18:
         raise UserError("ledger.since", "A size is a whole number of entries.")
     witness = witness_for(body.framework, body.id)
+    number = generation(body.folders)
+    continues = params.get("generation", str(number)) == str(number)
     return {
-        "shown": body.ledger.show(int(since)).text(),
+        "generation": number,
+        "shown": body.ledger.show(int(since) if continues else 0).text(),
         "cosigned": body.ledger.cosigned_size(witness),
     }
 
@@ -175,6 +199,10 @@ def keep(body: Body, message: Incoming) -> Outcome:
             f"{message.sender} is not the witness of this ledger.",
             rule=f"its witness is {witness_for(body.framework, body.id)}",
         )
+    note = message.read()
+    over = {origin_of(body.id, n).encode() for n, _ in earlier(body.folders)}
+    if note.partition(b"\n")[0] in over:
+        return Outcome()  # delivered again after a restore: of a generation that is over
     key = body.directory.find(message.sender).key
-    body.ledger.keep_cosigned(message.read(), message.sender, key)
+    body.ledger.keep_cosigned(note, message.sender, key)
     return Outcome()

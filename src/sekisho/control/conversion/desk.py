@@ -139,6 +139,13 @@ def _to_who_unites(case: _Case) -> bool:
     return case.to_domain in alias_receivers(case.framework)
 
 
+def _to_registry_that_serves(case: _Case) -> bool:
+    owner = case.end.owner
+    return owner in registries(case.framework) and case.by_body in list_recipients(
+        case.framework, owner
+    )
+
+
 def _over_permitted_hop(case: _Case) -> bool:
     permit = case.facts.permit
     return permit is not None and (case.from_domain, case.to_domain) in permit.hops
@@ -178,6 +185,7 @@ RULES: Final[dict[Kind, _Rule]] = {
     "choice_forward": _Rule(
         frozenset({("registry", "registry")}), _own_registry, _to_other_registry
     ),
+    "list_return": _Rule(frozenset({("body", "registry")}), _own_domain, _to_registry_that_serves),
     "permit": _Rule(
         frozenset({("body", "project"), ("project", "project")}), _own_domain, _over_permitted_hop
     ),

@@ -22,6 +22,7 @@ Kind = Literal[
     "view",
     "alias",
     "enclave_links",
+    "list_return",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 

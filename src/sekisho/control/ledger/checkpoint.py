@@ -24,9 +24,12 @@ _LINE = re.compile(r"— ([^\s+]+) ([A-Za-z0-9+/]+={0,2})\n")
 _TEXT = re.compile(r"([^\s+]+)\n(0|[1-9][0-9]{0,18})\n([A-Za-z0-9+/]{43}=)\n")
 
 
-def origin_of(body: str) -> str:
-    """Return the name under which a body signs its ledger, and co-signs others'."""
-    return f"sekisho/{body}"
+def origin_of(body: str, generation: int = 1) -> str:
+    """Return the name under which a body signs its ledger, and co-signs others'.
+
+    A body that was restored goes on in another generation of its ledger, under another name.
+    """
+    return f"sekisho/{body}" if generation == 1 else f"sekisho/{body}/{generation}"
 
 
 @dataclass(frozen=True)

@@ -112,6 +112,15 @@ class DjangoStore:
         settled = StagedEntry.objects.filter(index__lt=size, settled=False)
         settled.update(settled=True, data=b"")
 
+    def begin_ledger_anew(self, first: bytes) -> None:
+        """Number entries from 0 again: ``first``, then those that no file has yet."""
+        with transaction.atomic():
+            waiting = [entry for _, entry in self.staged()]
+            StagedEntry.objects.all().delete()
+            Counter.objects.filter(name=LEDGER).update(next=0)
+            for entry in (first, *waiting):
+                self.stage(entry)
+
     def keep_incoming(self, message: Incoming, size: int) -> bool:
         from sekisho.web.tasks import handle
 
@@ -136,6 +145,10 @@ class DjangoStore:
         row = Message.objects.get(id=f"in:{message_id}")
         file = self.file("in", row.file)
         return Incoming(message_id, row.peer, row.path, row.meta, row.content_type, file, row.state)
+
+    def incoming_state(self, message_id: str) -> str | None:
+        rows = Message.objects.filter(id=f"in:{message_id}")
+        return rows.values_list("state", flat=True).first()
 
     def finish_incoming(self, message_id: str, state: str) -> None:
         _finish(f"in:{message_id}", state)
@@ -166,6 +179,40 @@ class DjangoStore:
 
     def finish_outgoing(self, message_id: str, state: str) -> None:
         _finish(f"out:{message_id}", state)
+
+    def delivered(self, to: str, since: datetime) -> list[tuple[str, str]]:
+        """Return id and path of messages to ``to`` that were delivered, sent since, and kept."""
+        rows = Message.objects.filter(direction="out", state="done", peer=to).order_by("id")
+        found = [
+            (id_.removeprefix("out:"), path, file)
+            for id_, path, file in rows.values_list("id", "path", "file")
+        ]
+        return [(id_, path) for id_, path, file in found if self._sent_since(file, since)]
+
+    def _sent_since(self, file: str, since: datetime) -> bool:
+        try:
+            return self.file("out", file).stat().st_mtime >= since.timestamp()
+        except FileNotFoundError:
+            return False
+
+    def delivered_before(self, before: datetime) -> list[Path]:
+        """Return the files of delivered messages that were delivered before an instant."""
+        limit = before.timestamp()
+        old = {
+            file.name: file
+            for file in (self.spool / "out").glob("*")
+            if not file.name.startswith(".") and file.stat().st_mtime < limit
+        }
+        rows = Message.objects.filter(direction="out", state="done", file__in=old)
+        return [old[name] for name in rows.order_by("file").values_list("file", flat=True)]
+
+    def deliver_again(self, message_id: str) -> None:
+        """Queue a delivered message once more; its receiver knows it by its id."""
+        from sekisho.web.tasks import deliver
+
+        row = f"out:{message_id}"
+        if Message.objects.filter(id=row, state="done").update(state="waiting"):
+            deliver.enqueue(message_id)
 
     def write_spool(self, direction: str, message_id: str, body: bytes) -> Path:
         """Put a message's body into the spool before the message is kept."""
@@ -205,11 +252,13 @@ class DjangoStore:
     def sweep(self) -> None:
         """Remove bodies that a crash left and nobody will read. Only while nothing else runs.
 
-        What waits is read; what failed on its way in by our fault is kept for whoever mends it.
+        What waits is read; what failed on its way in by our fault is kept for whoever mends it;
+        what was delivered is kept for a receiver that has to be restored (`flows.restore`).
         """
-        waits, to_mend = Q(state="waiting"), Q(direction="in", state="failed")
+        kept = Q(state="waiting") | Q(direction="in", state="failed")
+        kept |= Q(direction="out", state="done")
         for direction in ("in", "out"):
-            rows = Message.objects.filter(waits | to_mend, direction=direction)
+            rows = Message.objects.filter(kept, direction=direction)
             needed = set(rows.values_list("file", flat=True))
             for file in (self.spool / direction).glob("*"):
                 if file.name not in needed:
