@@ -6,7 +6,7 @@ The converter is a body as it runs; who sends to it is the test, with the keys o
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import msgspec
@@ -35,7 +35,7 @@ from sekisho.pseudonym import Batch, Element, pack, random_element
 from sekisho.pseudonym.group import IDENTITY as NOBODY
 from web_world import Town, become
 
-START = RehearsalOptions(seed=5, start="2026-04-01")  # type: ignore[arg-type]
+START = RehearsalOptions(seed=5, start=date(2026, 4, 1))
 PEOPLE = 3
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import msgspec
@@ -61,18 +62,20 @@ def set_up(
     actors: Sequence[Actor] = (),
     rehearsal: RehearsalOptions | None = None,
     declared_synthetic: bool = False,
+    on: date | None = None,
 ) -> Deployment:
     """Lay out every body of ``framework`` below ``folder``.
 
     With ``rehearsal`` all keys follow from its seed, so that pseudonyms are the same in every
-    framework; without, they are drawn from the machine's randomness.
+    framework; without, they are drawn from the machine's randomness. ``on`` is the day that the
+    ceremony's record states (a rehearsal's is its first).
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(framework_file, folder / "framework.toml")
     shutil.copytree(rules, folder / "rules", dirs_exist_ok=True)
     draw = _randomness(rehearsal)
     urls: dict[str, str] = {body.id: f"http://127.0.0.1:{ports()}" for body in framework.body}
-    global_key = _ceremony(framework, folder, draw)
+    global_key = _ceremony(framework, folder, draw, rehearsal.start if rehearsal else on)
     peers = [_body_peer(framework, folder, body.id, urls[body.id], draw) for body in framework.body]
     peers += [_actor_peer(actor, draw) for actor in actors]
     directory = Directory(peers)
@@ -108,7 +111,9 @@ def _randomness(rehearsal: RehearsalOptions | None) -> Callable[..., RandomBytes
     return draw
 
 
-def _ceremony(framework: Framework, folder: Path, draw: Callable[..., RandomBytes]) -> bytes:
+def _ceremony(
+    framework: Framework, folder: Path, draw: Callable[..., RandomBytes], on: date | None
+) -> bytes:
     """Each converter draws its secret; together they make and sign the global public key."""
     steps = []
     previous = None
@@ -120,6 +125,7 @@ def _ceremony(framework: Framework, folder: Path, draw: Callable[..., RandomByte
         steps.append(bytes(previous).hex())
     assert previous is not None
     payload = {"steps": steps, "group": "ristretto255", "epoch": 0}
+    payload |= {"on": on.isoformat()} if on else {}
     signatures = []
     for role in CONVERTERS:
         body = framework.with_role(role)[0]

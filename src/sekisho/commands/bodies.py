@@ -12,6 +12,7 @@ import typer
 
 from sekisho.body.setup import Actor, Deployment, set_up
 from sekisho.commands.output import ERR, OUT, progress, root, show_json, show_table
+from sekisho.common.clock import SystemClock, today
 from sekisho.common.errors import PeerError, UserError
 from sekisho.framework import find, functions_of, load
 from sekisho.rehearsal.cast import DESK, write_committees
@@ -38,7 +39,13 @@ def up(
             raise UserError("up.dir-not-empty", f"{dir}: the folder is not empty.")
         desk = Actor(DESK, "desk", folder / "actors" / DESK)  # at which persons state and ask
         deployment = set_up(
-            fw, file, folder, rules=root() / "rules", ports=free_port, actors=(desk,)
+            fw,
+            file,
+            folder,
+            rules=root() / "rules",
+            ports=free_port,
+            actors=(desk,),
+            on=today(SystemClock()),
         )
         write_committees(fw, folder)
         stop = threading.Event()
