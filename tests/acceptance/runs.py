@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sekisho.common.errors import UserError
 from sekisho.common.ids import Domain, project_domain
 from sekisho.common.secretfile import read_secret
 from sekisho.exchange import jws
@@ -22,7 +23,7 @@ from sekisho.pseudonym.identifiers import PersonKey, element_of
 from sekisho.pseudonym.keys import ConverterKeys
 from sekisho.rehearsal import run as rehearsal
 from sekisho.rehearsal.play import Play
-from sekisho.rehearsal.scenario import OptOut, Scenario, Submission, read_scenario
+from sekisho.rehearsal.scenario import OptOut, Person, Scenario, Submission, read_scenario
 
 ROOT = Path(__file__).resolve().parents[2]
 FRAMEWORKS = tuple(path.stem for path in framework_files(ROOT))
@@ -55,6 +56,16 @@ class Run:
     def table(self, application: str, name: str) -> pa.Table:
         """Return a table as the study saw it."""
         return pq.read_table(self.folder / "projects" / application / "data" / f"{name}.parquet")
+
+    def numbers(self, persons: int) -> list[PersonKey]:
+        """Return the insured numbers of the first people; some have none."""
+        found = []
+        for number in range(persons):
+            try:
+                found.append(self.scenario.key_of(Person(number=number)))
+            except UserError:
+                continue
+        return found
 
     def pseudonym(self, application: str, key: PersonKey) -> bytes:
         """Return a person's pseudonym in a project."""

@@ -28,7 +28,6 @@ from sekisho.common.secretfile import read_secret
 from sekisho.framework import Framework, find, load
 from sekisho.pseudonym import ConverterKeys, Element, Scalar, element_of, unwrap
 from sekisho.pseudonym.group import ONE, multiply, scalar_inverse, scalar_product
-from sekisho.rehearsal.model import Person
 
 pytestmark = pytest.mark.xdist_group("2-1")
 
@@ -85,8 +84,7 @@ def products(held: set[Scalar]) -> set[Scalar]:
 
 
 def dictionary(run: Run) -> tuple[Element, ...]:
-    scenario = run.scenario
-    return tuple(element_of(scenario.key_of(Person(number=n))) for n in range(PEOPLE))
+    return tuple(element_of(number) for number in run.numbers(PEOPLE))
 
 
 def homes(run: Run) -> dict[str, Path]:

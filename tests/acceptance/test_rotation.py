@@ -26,7 +26,7 @@ from sekisho.pseudonym import ConverterKeys, element_of
 from sekisho.pseudonym.group import multiply
 from sekisho.pseudonym.wrap import unwrap, wrap
 from sekisho.rehearsal import cast
-from sekisho.rehearsal.model import Person, Rotation
+from sekisho.rehearsal.model import Rotation
 from sekisho.rehearsal.play import Play
 from sekisho.rehearsal.verification import verify
 
@@ -101,8 +101,8 @@ def test_nothing_at_rest_is_a_pseudonym_of_the_old_epoch(rotated: Run) -> None:
         key = read_secret(home / "keys" / "wrapping")
         everything = " ".join(f"{key} {data}" for _, key, data in records(home))
         held = persons_of(home)
-        for number in range(200):
-            element = element_of(rotated.scenario.key_of(Person(number=number)))
+        for number in rotated.numbers(200):
+            element = element_of(number)
             for domain in (body_domain(home.name), registry_domain(home.name)):
                 wrapped = []
                 for epoch in (0, 1):
