@@ -76,7 +76,9 @@ def report_of(
     kinds = kinds_of(fw, find(fw.id, root))
     play = Play(scenario, fw, kinds, None, Path(), _record(fw, scenario))  # type: ignore[arg-type]
     figures = {body.id: _figures(fw, body.id, rows, days) for body in fw.body}
-    return compose(play, figures, {"total": 1.0})
+    links = {"missed": {"persons": 2, "by_cause": {"age-75": 2}}}
+    links |= {"false": {"persons": 0, "by_cause": {}}}
+    return compose(play, figures, {"total": 1.0}) | {"linkage": links}
 
 
 def _record(fw: Framework, scenario: Any) -> Record:
@@ -140,6 +142,8 @@ def _figures(fw: Framework, body: str, rows: int, days: int) -> dict[str, Any]:
             ]
         },
         "notice": [],
+        "histories": {"changes": 0, "kept": {}, "conflicts": 0},
+        "undelivered": {},
         "effects": {"set_aside": [], "erased": []},
         "held": [
             {"table": "person", "data_class": c, "provider": "1", "rows": rows, "persons": 5}
