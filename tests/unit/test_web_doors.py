@@ -31,7 +31,7 @@ def expected_rooms(fw: Framework, body: str) -> set[str]:
     """What the file gives a body, read from its lines and not from the code that mounts doors."""
     rooms = {one.function for one in fw.assignment if body in one.named} | {EVERYWHERE}
     roles = set(fw.find_body(body).roles)
-    rooms |= {"history"} if "history" in roles else set()
+    rooms |= {"history", "enclave"} if "history" in roles else set()
     rooms |= {"conversion"} if roles & {"converter", "oversight"} else set()
     rooms |= {"oversight"} if "oversight" in roles else set()
     rooms |= {"opt_out"} if body in registries(fw) else set()
@@ -43,7 +43,7 @@ def expected_rooms(fw: Framework, body: str) -> set[str]:
 
 def test_the_table_names_each_door_once_and_only_rooms_that_exist() -> None:
     assert len(set(PATHS)) == len(PATHS)
-    rooms = {*FUNCTIONS, "history", "conversion", "oversight", EVERYWHERE, REHEARSAL}
+    rooms = {*FUNCTIONS, "history", "enclave", "conversion", "oversight", EVERYWHERE, REHEARSAL}
     assert {endpoint.room for endpoint in ENDPOINTS} == rooms
 
 
@@ -151,7 +151,7 @@ def test_every_door_opens_to_the_roles_that_it_names_and_to_nobody_else() -> Non
                     assert answer.status_code == 202, (endpoint.path, party.id)
                 tried |= {(endpoint.path, role) for role in roles}
                 roles_tried |= roles
-    assert roles_tried == KINDS | {"checker", "history", "converter", "oversight"}
+    assert roles_tried == KINDS | {"checker", "clerk", "history", "converter", "oversight"}
     assert len(tried) == len(ENDPOINTS) * len(roles_tried)
 
 
@@ -160,7 +160,7 @@ def test_every_role_that_a_door_names_is_one_that_the_directory_can_give() -> No
 
     assert set(get_args(Kind)) == KINDS
     named = {role for endpoint in ENDPOINTS for role in endpoint.senders}
-    assert named <= KINDS | {"checker", "history", "converter", SELF}
+    assert named <= KINDS | {"checker", "clerk", "history", "converter", SELF}
 
 
 def test_a_door_to_oneself_opens_to_no_party_at_all() -> None:
