@@ -219,6 +219,18 @@ def test_a_stream_that_moved_is_refused(store: Store, expected: int) -> None:
     assert store.events("lane/1") == [{"n": 0}]
 
 
+def test_events_are_put_in_other_words_only_as_many_as_there_are(store: Store) -> None:
+    store.append("lane/1", 0, [{"n": 0}, {"n": 1}])
+    store.append("lane/2", 0, [{"n": 9}])
+    store.rewrite("lane/1", [{"n": "erased"}, {"n": 1}])
+    assert store.events("lane/1") == [{"n": "erased"}, {"n": 1}]
+    assert store.events("lane/2") == [{"n": 9}]
+    for other in ([], [{"n": 0}], [{}, {}, {}]):
+        with pytest.raises(Defect):
+            store.rewrite("lane/1", other)
+    assert store.events("lane/1") == [{"n": "erased"}, {"n": 1}]
+
+
 def test_of_two_who_append_side_by_side_one_is_refused(store: Store) -> None:
     read = threading.Barrier(2)
     refused: list[str] = []
