@@ -37,8 +37,9 @@ class Reason:
     the transfer.
     ``expires`` is an ISO date, the last day on which it holds. ``about`` is what the signer tells
     the receiver of kinds that have no payload; the converters see it. ``receiver_key`` names the
-    key to which the payload and the receiver's key shares are sealed (`key_digest`);
-    `make_transfer` states it.
+    key to which the payload and the receiver's key shares are sealed (`key_digest`), ``sealed`` the
+    digest of the sealed payload, so that nobody on the way can put another in its place;
+    `make_transfer` states both.
     """
 
     id: str
@@ -53,6 +54,7 @@ class Reason:
     permit: str | None = None
     about: str = ""
     receiver_key: str = ""
+    sealed: str = ""
 
     def __post_init__(self) -> None:
         if not self.id or self.max_rows < 1:
@@ -71,6 +73,7 @@ class Reason:
             "expires": self.expires,
             "epoch": self.epoch,
             "about": self.about,
+            "sealed": self.sealed,
         }
         return named if self.permit is None else {**named, "permit": self.permit}
 
@@ -95,6 +98,7 @@ class Reason:
                 epoch=int(payload["epoch"]),
                 permit=payload.get("permit"),
                 about=str(payload["about"]),
+                sealed=str(payload["sealed"]),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise Refusal("reason.invalid", "The reason lacks a field it must have.") from error
@@ -137,10 +141,11 @@ def make_transfer(
     global_key: Element,
 ) -> Transfer:
     """Sign the reason, seal the payload to ``recipient``, pack the persons for the converters."""
-    bound = replace(reason, receiver_key=key_digest(recipient))
+    sealed = seal.seal(tables.pack(payload), recipient)
+    bound = replace(reason, receiver_key=key_digest(recipient), sealed=digest(sealed))
     return Transfer(
         token=jws.sign(bound.payload(), key, signer, REASON),
-        sealed=seal.seal(tables.pack(payload), recipient),
+        sealed=sealed,
         batch=pack_batch(Batch(persons, global_key)),
     )
 

@@ -19,7 +19,7 @@ from sekisho.body.flows import alarms, epochs, keyshares
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_pieces
 from sekisho.common.canonical import digest
-from sekisho.common.errors import Refusal
+from sekisho.common.errors import Refusal, TamperError
 from sekisho.common.ids import Tag
 from sekisho.exchange import jws, parcel, seal, tables
 from sekisho.exchange.transfer import (
@@ -126,6 +126,13 @@ def receive_payload(body: Body, message: Incoming) -> Outcome:
 def keep_payload(body: Body, token: str, sealed: bytes) -> Outcome:
     """Keep a sealed payload whose reason is ``token``."""
     reason, sender = verify_reason(body, token)
+    if digest(sealed) != reason.sealed:
+        raise TamperError(
+            "transfer.other-payload",
+            f"The payload is not the one that {sender} signed for.",
+            rule="a reason names the digest of the payload that goes with it",
+            next_step="ask the sender for the transfer again, and find out who passed it on",
+        )
     return _keep_half(body, reason, sender, "payload", (sealed,))
 
 
