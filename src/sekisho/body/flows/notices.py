@@ -14,7 +14,8 @@ from sekisho.common.errors import Refusal, UserError
 from sekisho.common.ids import BodyId
 from sekisho.framework import Text, collects_from
 
-KIND = "notice"
+KIND = "notice-given"
+"""Not ``notice``: that is the word of another body that it refused a message of ours."""
 
 
 def given_on(header: Json) -> date | None:
