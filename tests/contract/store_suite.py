@@ -412,7 +412,9 @@ def test_a_delivered_message_can_be_delivered_again(store: Store) -> None:
     assert {file.name for file in store.delivered_before(later)} == {A, B}
     before = store.queue()["waiting"]
     store.deliver_again(A)
-    assert store.outgoing(A) == (Outgoing("other", "x/y", b"body"), "waiting")
+    again, state = store.outgoing(A)
+    assert (again.to, again.path, state) == ("other", "x/y", "waiting")
+    assert store.file("out", A).read_bytes() == b"body"
     assert store.queue()["waiting"] == before + 1
     store.deliver_again(A)  # waits already
     assert store.queue()["waiting"] == before + 1

@@ -147,7 +147,7 @@ def _table(found: Found, opened: pq.ParquetFile, file: Path) -> None:
 
 def _rows(found: Found, table: pa.Table, file: Path) -> None:
     names = set(table.column_names)
-    if names == {"person_key", "wrapped"}:
+    if {"person_key", "wrapped"} <= names:
         found.parts.add("pseudonyms")
         found.pseudonyms |= set(table["wrapped"].to_pylist())
     elif {"person_key", "source_id", "provider", "data_class", "kind"} <= names:
