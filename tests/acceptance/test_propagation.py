@@ -76,7 +76,7 @@ def test_what_is_lost_is_noticed_within_a_day_and_comes_again(
     ]
     alarms = [one for body in report["alarms"].values() for one in body]
     raised = {date.fromisoformat(one["since"]) for one in alarms}
-    assert len(lost) >= 3
+    assert len(lost) >= 2  # a holder that keeps the registry, too, acknowledges to itself
     assert all({day, day + timedelta(days=1)} & raised for day in lost)
     halves = [one for one in alarms if one["cleared"] is None]
     assert {one["code"] for one in halves} <= {"transfer.half-missing"}

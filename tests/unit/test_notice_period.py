@@ -33,7 +33,11 @@ def test_the_door_refuses_before_the_period_is_over_and_says_until_when(given: d
 def test_on_the_day_collection_begins_and_the_clock_is_kept() -> None:
     outcome = notices.check(body("4-several", GIVEN + timedelta(days=30)), "p", "alpha", GIVEN)
     assert outcome.put == [
-        ("notice-given", "p:alpha", {"provider": "p", "receiver": "alpha", "given_on": "2026-03-02"})
+        (
+            "notice-given",
+            "p:alpha",
+            {"provider": "p", "receiver": "alpha", "given_on": "2026-03-02"},
+        )
     ]
 
 
