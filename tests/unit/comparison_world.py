@@ -176,6 +176,7 @@ def _figures(fw: Framework, body: str, rows: int, days: int) -> dict[str, Any]:
         "countersigned": {},
         "propagation": {"sent": {}, "registered": {}, "taken": {}},
         "uses": {},
+        "enclave": {},
         "alarms": [],
         "mishaps": [],
         "refused": [],

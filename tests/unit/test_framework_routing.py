@@ -133,7 +133,7 @@ def test_a_third_body_that_processes_stands_between_holder_and_environment(named
 
 def test_rooms_of_auxiliary_bodies_hold_no_function(named) -> None:
     fw = named("2-1")
-    assert rooms(fw, BodyId("history")) == {"history"}
+    assert rooms(fw, BodyId("history")) == {"history", "enclave"}
     assert rooms(fw, BodyId("converter")) == {"converter", "conversion"}
     assert rooms(fw, BodyId("oversight")) == {"oversight", "conversion"}
     assert rooms(named("3"), BodyId("national")) == {"collection", "opt_out"}

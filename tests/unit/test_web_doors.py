@@ -160,7 +160,7 @@ def test_every_role_that_a_door_names_is_one_that_the_directory_can_give() -> No
 
     assert set(get_args(Kind)) == KINDS
     named = {role for endpoint in ENDPOINTS for role in endpoint.senders}
-    assert named <= KINDS | {"checker", "clerk", "history", "converter", SELF}
+    assert named <= KINDS | {"checker", "clerk", "history", "converter", "oversight", SELF}
 
 
 def test_a_door_to_oneself_opens_to_no_party_at_all() -> None:

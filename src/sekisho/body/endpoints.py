@@ -84,7 +84,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("opt_out", "payload", "body", "transfer:receive_payload"),
     _door("opt_out", "pseudonyms", "converter", "transfer:receive_pseudonyms"),
     _door("opt_out", "acknowledgement", "body", "reconcile:acknowledged"),
-    _door("opt_out", "statement", "body", "accounts:stated"),
+    _door("opt_out", "account", "body", "accounts:stated"),
     _door("opt_out", "accounted", "body", "accounts:answered"),
     _door("opt_out", "lists-since", "body", "lists:since"),
     _door("opt_out", "head", "body", "optout:head", query=True),

@@ -116,7 +116,7 @@ def _state(body: Body, registry: str) -> Outcome:
         counts={"recorded": made.recorded, "registered": made.registered}
         | {"unreadable": made.unreadable},
     )
-    outcome.send.append(Outgoing(registry, "opt_out/statement", token.encode()))
+    outcome.send.append(Outgoing(registry, "opt_out/account", token.encode()))
     return outcome
 
 

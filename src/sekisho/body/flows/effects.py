@@ -69,7 +69,7 @@ def erase(body: Body, message: Incoming) -> Outcome:
         "snapshot.made",
         snapshot=made.number,
         tables=dict(made.versions.tables),
-        hidden=[str(number) for number in made.versions.hidden],
+        hidden=list(made.versions.hidden),
         reason="erasure",
     )
     return outcome

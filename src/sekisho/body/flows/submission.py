@@ -109,7 +109,7 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         "snapshot.made",
         snapshot=made.number,
         tables=dict(versions.tables),
-        hidden=[str(number) for number in versions.hidden],
+        hidden=list(versions.hidden),
         submission=submission,
     )
     outcome.fact(
