@@ -20,7 +20,8 @@ from sekisho.rehearsal.cast import OBSERVER
 from sekisho.web.launch import Fleet
 
 STILL_SECONDS = 900.0
-PAUSE = 0.03
+PAUSE = (0.03, 0.15)
+"""Seconds between two looks at the bodies: at first, and after a while; a look costs them work."""
 
 
 @dataclass
@@ -76,6 +77,7 @@ class Stage:
         """
         deadline = time.monotonic() + STILL_SECONDS
         before: int | None = None
+        pause, longest = PAUSE
         while True:
             waiting, done = self._work()
             if waiting == 0 and before == done:
@@ -85,7 +87,8 @@ class Stage:
                 raise PeerError("body.died", f"Ended on the way: {', '.join(self.fleet.dead())}.")
             if time.monotonic() > deadline:
                 raise PeerError("rehearsal.restless", f"{waiting} tasks still wait.")
-            time.sleep(PAUSE)
+            time.sleep(pause)
+            pause = min(pause * 1.3, longest)
 
     def _work(self) -> tuple[int, int]:
         waiting = done = 0

@@ -21,11 +21,13 @@ from sekisho.common.errors import StorageFull
 from sekisho.common.randomness import system_random
 from sekisho.common.secretfile import read_secret
 from sekisho.common.storage import is_full, storage_full, wait_for_room
-from sekisho.web.runtime import current, install
+from sekisho.web.bell import Bell
+from sekisho.web.runtime import current, hang, install
 
 log = logging.getLogger("sekisho.web")
 
-POLL_SECONDS = 0.05
+IDLE_SECONDS = 0.5
+"""How long a worker without a message waits before it looks for work that a clock has made due."""
 THREADS = 4
 PR_SET_PDEATHSIG = 1
 
@@ -45,12 +47,14 @@ def serve(config_file: Path) -> int:
         print(storage_full(), file=sys.stderr)
         return StorageFull.exit_code
     close_connections()
+    bell = Bell()
+    hang(bell)
     parent = os.getpid()
     worker = os.fork()
     if worker == 0:
         die_with(parent)
         try:
-            work()
+            work(bell)
         finally:
             os._exit(0)
     return answer(config, worker)
@@ -158,8 +162,8 @@ def die_with(parent: int) -> None:
         os._exit(0)
 
 
-def work() -> None:
-    """Run the worker's loop."""
+def work(bell: Bell) -> None:
+    """Run the worker's loop: do what is ready, then wait for the bell."""
     from django_tasks_db.management.commands.db_worker import Worker
 
     from sekisho.web.tasks import await_next_day
@@ -167,8 +171,8 @@ def work() -> None:
     await_next_day()
     worker = Worker(
         queue_names=["*"],
-        interval=POLL_SECONDS,
-        batch=False,
+        interval=0,
+        batch=True,  # until nothing is ready: how long to wait then is ours to say
         backend_name="default",
         startup_delay=False,
         max_tasks=None,
@@ -178,7 +182,9 @@ def work() -> None:
     worker.configure_signals()
     while True:
         try:
-            worker.run()
+            while worker.running:
+                worker.run()
+                bell.wait(IDLE_SECONDS)
             return
         except Exception as error:
             if not is_full(error):

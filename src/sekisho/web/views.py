@@ -25,7 +25,7 @@ from sekisho.control.ledger import origin_of, served
 from sekisho.exchange.messages import Verified, verify_request
 from sekisho.web.language import kept
 from sekisho.web.portals.start import performed, shell, start_page
-from sekisho.web.runtime import current
+from sekisho.web.runtime import current, ring
 
 CONTENT_TYPE_LENGTH = 80
 PIECE = 2**18
@@ -139,6 +139,7 @@ def keep(request: HttpRequest, endpoint: Endpoint, verified: Verified, file: Pat
     new = body.store.keep_incoming(message, file.stat().st_size)
     if not new:
         file.unlink()
+    ring()
     return JsonResponse({"accepted": message_id, "new": new}, status=202 if new else 200)
 
 
