@@ -9,6 +9,8 @@ OUT ?= out/first-study
 RUN_PACKAGES := python3-venv bubblewrap libseccomp2
 TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-noto-cjk poppler-utils git
 JOBS ?= 2
+# A rehearsal starts a dozen processes: none of them should compile what another has compiled.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: help run up test long check fix schemas bench-identity bench-ledger bench-linkage bench-collection bench-processing bench-run clean
 
