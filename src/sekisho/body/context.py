@@ -33,7 +33,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Body:
-    """Everything a flow may use. ``turning`` is the epoch that a flow is just about to begin."""
+    """Everything a flow may use. ``turning`` is the epoch that a flow is just about to begin.
+
+    ``charter`` is the framework as its file says, where bodies have left since; ``framework`` is
+    then without them.
+    """
 
     config: BodyConfig
     folders: Folders
@@ -45,6 +49,7 @@ class Body:
     client: Client
     random: RandomBytes
     turning: Epoch | None = None
+    charter: Framework | None = None
 
     @property
     def in_force(self) -> Epoch:

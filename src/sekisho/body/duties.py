@@ -49,6 +49,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("oversight", "witness:daily"),
     Duty("enclave", "enclave:daily"),
     Duty(EVERY_ROOM, "restore:forget_sent"),
+    Duty(EVERY_ROOM, "exit:daily"),
 )
 
 

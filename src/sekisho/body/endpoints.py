@@ -59,6 +59,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     # Identity
     _door("conversion", "batch", "provider body converter", "conversion:convert"),
     _door("oversight", "revoke-body", "oversight", "expulsion:revoke"),
+    _door("oversight", "withdraw", "oversight", "exit:withdraw"),
+    _door("oversight", "left", "body", "exit:over"),
     _door("conversion", "epoch", "provider body", "epochs:now", query=True),
     _door("conversion", "rotate", "converter", "epochs:rotate"),
     _door("conversion", "epoch-prepare", "converter", "epochs:prepare"),
@@ -151,6 +153,9 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door(EVERYWHERE, "notice", "body", "status:notice"),
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),
     _door(EVERYWHERE, "body-revoked", "oversight", "expulsion:take"),
+    _door(EVERYWHERE, "body-withdrawn", "oversight", "exit:take"),
+    _door(EVERYWHERE, "succession-receipt", "body", "ending:receipted"),
+    _door(EVERYWHERE, "exit-destroy", SELF, "ending:destroy"),
     _door(EVERYWHERE, "epoch", "converter", "epochs:turn"),
     _door(EVERYWHERE, "permit-revoked", "body", "revocation:take"),
     _door(EVERYWHERE, "head", "body", "status:head", query=True),

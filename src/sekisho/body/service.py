@@ -8,6 +8,7 @@ import logging
 import shutil
 import traceback
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from sekisho.body import closed
 from sekisho.body.context import Body
 from sekisho.body.delivery import post
 from sekisho.body.endpoints import Endpoint, mounted
+from sekisho.body.flows import exit
 from sekisho.body.flows.epochs import TURN, half_turned
 from sekisho.body.flows.expulsion import is_revoked
 from sekisho.body.generations import after_restore
@@ -36,6 +38,7 @@ from sekisho.common.ids import new_id
 from sekisho.common.storage import is_full, storage_full
 from sekisho.control.ledger import Entry
 from sekisho.exchange.directory import Directory
+from sekisho.framework import without
 
 log = logging.getLogger("sekisho.body")
 
@@ -81,12 +84,21 @@ class Service:
                 rule=f"open to: {', '.join(sorted(endpoint.senders))}",
             )
         closed.check_is_open(self.body, endpoint)
+        exit.check_takes(self.body, endpoint.path)
+
+    def _now(self) -> Body:
+        """Return the body as flows see it: bodies that left have no functions any more."""
+        gone = exit.left(self.body)
+        if not gone:
+            return self.body
+        charter = self.body.framework
+        return replace(self.body, framework=without(charter, gone), charter=charter)
 
     def query(
         self, endpoint: Endpoint, sender: str, params: Mapping[str, str], data: bytes
     ) -> Json:
         """Answer a question at once; nothing is changed."""
-        answer: Json = flow(endpoint)(self.body, sender, params, data)
+        answer: Json = flow(endpoint)(self._now(), sender, params, data)
         return answer
 
     def handle(self, message_id: str) -> str:
@@ -102,7 +114,7 @@ class Service:
             endpoint = self.endpoint(message.path)
             if not closed.may_handle(self.body, message):
                 return "unreachable"
-            outcome = flow(endpoint)(self.body, message)
+            outcome = flow(endpoint)(self._now(), message)
             state = "done"
         except (Refusal, UserError, TamperError) as refusal:
             _pass_on_full(refusal)

@@ -8,6 +8,7 @@ from sekisho.commands import (
     backup,
     bodies,
     enclave,
+    exit,
     frameworks,
     incident,
     keys,
@@ -42,3 +43,4 @@ app.command("recovery-key")(backup.recovery_key)
 app.command("backup")(backup.backup)
 app.command("restore")(backup.restore)
 app.add_typer(incident.app, name="incident")
+app.add_typer(exit.app, name="exit")

@@ -26,6 +26,7 @@ from sekisho.framework.kinds import (
     load_kinds,
     load_provider_functions,
 )
+from sekisho.framework.leaving import cannot_succeed, without
 from sekisho.framework.model import (
     CLASSES,
     DECISIONS,
@@ -116,6 +117,7 @@ __all__ = [
     "all_frameworks",
     "as_json",
     "baselines",
+    "cannot_succeed",
     "check_can_run",
     "classes_of",
     "collectors",
@@ -157,4 +159,5 @@ __all__ = [
     "unmeasured",
     "verdict",
     "windows",
+    "without",
 ]

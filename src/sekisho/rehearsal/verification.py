@@ -17,6 +17,7 @@ from sekisho.body.config import read_config
 from sekisho.body.flows import (
     accounts,
     countersign,
+    exit,
     expulsion,
     incident,
     job,
@@ -27,6 +28,7 @@ from sekisho.body.flows import (
     review,
     revocation,
     submission,
+    succession,
 )
 from sekisho.body.flows.payloads import FOLDER, name_of
 from sekisho.body.generations import earlier, generation
@@ -52,6 +54,8 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("revocations/", revocation.REVOCATION),
     ("revoked-bodies/", expulsion.KIND),
     ("incidents/", incident.NOTICE),
+    ("withdrawals/", exit.KIND),
+    ("successions/", succession.RECEIPT),
 )
 """What a document of a body's folder is, by the beginning of its name; the first that fits."""
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sekisho.body.context import Body
-from sekisho.body.flows import epochs, expulsion, uses
+from sekisho.body.flows import epochs, exit, expulsion, uses
 from sekisho.body.flows.permits import is_revoked, read_permit
 from sekisho.body.flows.transfer import ALONE
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
@@ -164,6 +164,7 @@ def _facts(body: Body, reason: Reason, signer: str) -> desk.Facts:
         permit=permit.grant(body.framework) if permit else None,
         rows_before=before["count"],
         holders_before=frozenset(BodyId(holder) for holder in before["holders"]),
+        successions=exit.successions(body),
     )
 
 

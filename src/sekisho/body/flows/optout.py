@@ -113,14 +113,14 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
         strict=True,
     )
     changed: dict[str, Json] = {}
-    learned = {"on": body.today().isoformat(), "list": _next_list(body)}
+    learned = {"on": body.today().isoformat(), "list": next_list(body)}
     outcome = Outcome()
     refs = []
     for tag, text in rows:
         choice = Choice.from_payload(orjson.loads(text))
         refs.append(choice.ref)
         wrapped = body.keys.wrap(arrived.pseudonyms[tag])
-        kept = changed.get(wrapped) or body.store.get("registry", wrapped) or _NOTHING
+        kept = changed.get(wrapped) or body.store.get("registry", wrapped) or NOTHING
         if choice.ref not in kept["learned"]:
             changed[wrapped] = {
                 **kept,
@@ -142,7 +142,7 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
     return outcome
 
 
-_NOTHING: Json = {"choices": [], "learned": {}}
+NOTHING: Json = {"choices": [], "learned": {}}
 """A registry's record of a person of whom it knows nothing yet.
 
 ``learned``: receipt → the day on which this registry learned of the choice, and the number of the
@@ -150,7 +150,7 @@ first list that can rest on it. With it any list of the past can be made again.
 """
 
 
-def _next_list(body: Body) -> int:
+def next_list(body: Body) -> int:
     return int((body.store.get("list-head", body.id) or {"number": 0})["number"]) + 1
 
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 import orjson
 
 from sekisho.body.context import Body
+from sekisho.body.flows import exit
 from sekisho.body.flows.links import ask_for_parts
 from sekisho.body.flows.permits import PERMIT, Granted, decider, granted_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
@@ -51,6 +52,10 @@ def draft(body: Body, application: Application, decisions: Sequence[LaneDecision
         refused = {**state, "state": cause, "reasons": reasons}
         outcome.put.append(("joined", application.id, refused))
         return outcome
+    moving = _moving(body, application)
+    if moving:
+        outcome.put.append(("joined", application.id, {**state, "state": "moving", **moving}))
+        return outcome
     rule = read_permit_rule(body.rules / "review" / "permit.toml")
     parts = _parts(body, application, rule)
     payload = permit_payload(
@@ -83,6 +88,16 @@ def draft(body: Body, application: Application, decisions: Sequence[LaneDecision
     for lane in signers:
         outcome.send.append(Outgoing(lane, "review/draft", canonical_json(payload)))
     return outcome
+
+
+def _moving(body: Body, application: Application) -> Json:
+    """Return why no permit is drafted while data that it would name move to a successor."""
+    from sekisho.body.flows.review import classes_asked
+
+    named = {h for c in classes_asked(body, application) for h in holders(body.framework, c)}
+    going = sorted(named & set(exit.leaving(body)))
+    text = "its data are moving to its successor; apply again when it has left"
+    return {"reasons": [{"body": one, "text": text} for one in going]} if going else {}
 
 
 def _parts(body: Body, application: Application, rule: PermitRule) -> list[Part]:

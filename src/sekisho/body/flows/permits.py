@@ -133,7 +133,9 @@ def read_permit(body: Body, text: str) -> Granted:
     """
     signed = jws.verify_shared(text, body.directory.resolve, PERMIT)
     permit = Permit.from_payload(signed.payload)
-    needed = {decider(body.framework, BodyId(p.holder), p.data_class) for p in permit.parts}
+    # By whom it had to be signed does not change when one of them leaves.
+    fw = body.charter or body.framework
+    needed = {decider(fw, BodyId(p.holder), p.data_class) for p in permit.parts}
     missing = (needed | set(permit.granted_by)) - set(signed.signers)
     if missing:
         raise Refusal(

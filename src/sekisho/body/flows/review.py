@@ -145,11 +145,11 @@ def command(body: Body, message: Incoming) -> Outcome:
             outcome=tally.validity,
         )
     if after.stage is Stage.DECIDED and after.decision is not None:
-        outcome.add(_announce(body, state.application, after.decision))
+        outcome.add(announce(body, state.application, after.decision))
     return outcome
 
 
-def _announce(body: Body, application: Application, decision: LaneDecision) -> Outcome:
+def announce(body: Body, application: Application, decision: LaneDecision) -> Outcome:
     """Sign a decision and send it to the body that joins."""
     token = jws.sign(decision.payload(), body.keys.signing, body.id, DECISION)
     joiner = lanes_of(body, application)[0].body
@@ -256,4 +256,5 @@ def status(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> J
     if state.application is None or sender not in state.application.team:
         return {"stage": "unknown"}
     decision = None if state.decision is None else state.decision.payload()
-    return {"stage": state.stage.value, "decision": decision}
+    ended = body.store.get("case-ended", state.application.id)
+    return {"stage": state.stage.value, "decision": decision, "ended": ended}

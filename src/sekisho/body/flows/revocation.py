@@ -57,16 +57,21 @@ def revoke(body: Body, message: Incoming) -> Outcome:
     signed = body.store.get("signed-permit", asked.application)
     if signed is None:
         raise Refusal("revocation.no-permit", "This lane signed no permit for that application.")
-    if body.documents.exists(name := f"revocations/{asked.application}.jws"):
+    return take_back(body, asked.application, signed["payload"], asked.code)
+
+
+def take_back(body: Body, application: str, payload: Json, code: str) -> Outcome:
+    """Sign that a permit of this lane is taken back, and tell everyone whom it binds; once."""
+    if body.documents.exists(name := f"revocations/{application}.jws"):
         return Outcome()
-    permit = Permit.from_payload(signed["payload"])
+    permit = Permit.from_payload(payload)
     said = Revocation(
         permit=permit.id,
         application=permit.application,
-        digest=digest(canonical_json(signed["payload"])),
+        digest=digest(canonical_json(payload)),
         by=body.id,
         on=body.today().isoformat(),
-        code=asked.code,
+        code=code,
     )
     token = jws.sign(msgspec.to_builtins(said), body.keys.signing, body.id, REVOCATION)
     outcome = Outcome(documents=[(name, token)])

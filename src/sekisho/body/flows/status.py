@@ -9,6 +9,7 @@ import orjson
 
 from sekisho.body import delivery, duties
 from sekisho.body.context import Body
+from sekisho.body.flows import ending
 from sekisho.body.flows import figures as collect
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.errors import UserError
@@ -58,6 +59,7 @@ def day_begins(body: Body, message: Incoming) -> Outcome:
     if last is not None and last >= day:
         return Outcome()
     outcome = delivery.due(body)
-    outcome.add(duties.of_the_day(body))
+    over = ending.is_over(body)
+    outcome.add(ending.afterwards(body) if over else duties.of_the_day(body))
     outcome.put.append((*duties.CUT_OFF, {"day": day.isoformat()}))
     return outcome

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, notices, stopping, transfer
+from sekisho.body.flows import alarms, exit, notices, stopping, transfer
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal
@@ -26,6 +26,8 @@ MANIFEST = "manifest"
 ROUGHLY = 100
 """Numbers of persons are told to others rounded up to a multiple of this."""
 METHODS = "methods"
+INHERITED = "inherited"
+"""The record of a succession that landed here, by the id of its reason."""
 """How each tag's person was identified; beside the tables, as the manifest is."""
 
 
@@ -41,6 +43,7 @@ def receive(body: Body, message: Incoming) -> Outcome:
         if signed.signer != message.sender:
             raise Refusal("submission.not-yours", "The submission is signed by another provider.")
         receiver = signed.payload["receiver"]
+        exit.check_receives(body, receiver)
         outcome.add(notices.check(body, message.sender, receiver, given))
         if receiver == body.id:
             outcome.add(transfer.keep_payload(body, token, sealed))
@@ -67,7 +70,7 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     apart = {MANIFEST, METHODS}
     tables = {name: rows for name, rows in arrived.tables.items() if name not in apart}
     lake = Lake(body.folders.lake)
-    batch = 1 + sum(1 for _ in body.store.find("submission"))
+    batch = next_batch(body)
     previous = snapshot(body)
     wrapped = {tag: body.keys.wrap(element) for tag, element in arrived.pseudonyms.items()}
     tables, chosen = stopping.set_aside(tables, stopping.stopped_of(body, wrapped))
@@ -128,6 +131,11 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     if replaced.records:
         outcome.put.append(("replaced", submission, {"records": replaced.records}))
     return outcome
+
+
+def next_batch(body: Body) -> int:
+    """Return the number under which the next thing lands: submissions and successions so far."""
+    return 1 + sum(1 for kind in ("submission", INHERITED) for _ in body.store.find(kind))
 
 
 def _methods(arrived: transfer.Arrived) -> list[tuple[Tag, str]]:

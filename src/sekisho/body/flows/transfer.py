@@ -43,6 +43,7 @@ COMPLETE = {
     "alias": "aliases:arrived",
     "enclave_links": "links:arrived",
     "list_return": "restore:returned",
+    "succession": "succession:arrived",
 }
 ALONE = {"use": "uses:arrived", "view": "person:match"}
 """Kinds whose persons come without a payload: what is to be told stands in the signed reason."""

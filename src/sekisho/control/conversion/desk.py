@@ -55,6 +55,8 @@ class Facts:
     """Persons converted over this hop under this permit before."""
     holders_before: frozenset[BodyId] = frozenset()
     """Holders from which the project's ``to`` domain was filled before, under any permit."""
+    successions: frozenset[tuple[BodyId, BodyId]] = frozenset()
+    """(leaving body, successor) of the withdrawals that oversight signed and whose day has come."""
 
 
 @dataclass(frozen=True)
@@ -146,6 +148,10 @@ def _to_registry_that_serves(case: _Case) -> bool:
     )
 
 
+def _to_its_successor(case: _Case) -> bool:
+    return (case.start.owner, case.end.owner) in case.facts.successions
+
+
 def _over_permitted_hop(case: _Case) -> bool:
     permit = case.facts.permit
     return permit is not None and (case.from_domain, case.to_domain) in permit.hops
@@ -195,6 +201,9 @@ RULES: Final[dict[Kind, _Rule]] = {
     ),
     "alias": _Rule(
         frozenset({("identity", "body"), ("identity", "registry")}), _history, _to_who_unites
+    ),
+    "succession": _Rule(
+        frozenset({("body", "body"), ("registry", "registry")}), _own_domain, _to_its_successor
     ),
     "enclave_links": _Rule(
         frozenset({("identity", "project")}), _named_enclave, _over_permitted_hop

@@ -23,6 +23,7 @@ Kind = Literal[
     "alias",
     "enclave_links",
     "list_return",
+    "succession",
 ]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 

@@ -228,6 +228,17 @@ class Lake:
                 session.define(table, fill(query, landed=name(landed), visible=visible))
             yield session
 
+    def everything(self, snapshot: Snapshot) -> dict[str, pa.Table]:
+        """Return all current rows, table by table, in the held layout."""
+        found = {}
+        with self.reading(snapshot) as session:
+            for table in TABLES:
+                rows = session.fetch(fill("SELECT * FROM {table}", table=name(table.name)))
+                if rows.num_rows:
+                    schema = held_schema(table.name)
+                    found[table.name] = rows.select(schema.names).cast(schema)
+        return found
+
     def known_sources(self, snapshot: Snapshot, table: str) -> pa.Table:
         """Return the records that ``table`` holds: provider, record_type, source_id, batch."""
         with self.reading(snapshot, [table]) as session:
