@@ -128,9 +128,9 @@ class Away(Play):
             if step == "day 1":
                 self.stage.fleet.kill(CONVERTER)
                 self.stage.down.add(CONVERTER)
-            if step == "day 4":
+            if step == "day 3":
                 self._look()
-                self.stage.set_day(self.day_of(3))
+            if step == "day 4":
                 self._look()
                 self.stage.fleet.restart(CONVERTER)
                 self.stage.down.clear()

@@ -7,11 +7,14 @@ it any more: files, documents, the lane's events and the records, in one outcome
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from sekisho.body.context import Body
 from sekisho.body.flows.permits import PERMIT
 from sekisho.body.ports import Json, Outcome
+from sekisho.common.clock import SystemClock
 from sekisho.common.errors import Refusal, UserError
 from sekisho.control.ledger import Payload
 from sekisho.control.review import Permit, Stage, read_events, replay
@@ -81,6 +84,7 @@ def erase(body: Body, application: str) -> Outcome:
         outcome.put.append((KEPT, commitment, {"application": application, "erased": today}))
     files = [*map(name_of, held), *documents]
     outcome.remove += [body.documents.folder / name for name in files]
+    outcome.remove += _delivered(body, application)
     stream = f"lane/{application}"
     events = body.store.events(stream)
     if events:
@@ -97,6 +101,13 @@ def erase(body: Body, application: str) -> Outcome:
         events=len(events),
     )
     return outcome
+
+
+def _delivered(body: Body, application: str) -> list[Path]:
+    """Return the messages on this application that are kept in case a peer must be restored."""
+    named = application.encode()
+    kept = body.store.delivered_before(SystemClock().now() + timedelta(minutes=1))
+    return [file for file in kept if file.exists() and named in file.read_bytes()]
 
 
 def _check_over(body: Body, application: str) -> None:
