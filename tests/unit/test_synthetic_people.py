@@ -168,3 +168,13 @@ def test_creatinine_gives_back_the_egfr(egfr: int, age: int, female: bool) -> No
     value = creatinine(egfr, age, female) / 100
     back = 194 * value**-1.094 * age**-0.287 * (0.739 if female else 1)
     assert back == pytest.approx(egfr, rel=0.03)
+
+
+def test_nobody_is_treated_before_birth_and_who_is_born_later_is_not_treated_at_all() -> None:
+    period = Period(date(2025, 9, 1), date(2026, 2, 28))
+    newborn = [one for one in (person_of(7, n) for n in range(4000)) if one.birth >= period.first]
+    assert len(newborn) > 1
+    for one in newborn:
+        visits = visits_of(7, one, 3, period)
+        assert all(one.birth <= visit.day <= period.last for visit in visits)
+        assert bool(visits) == (one.birth <= period.last)

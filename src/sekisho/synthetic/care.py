@@ -73,9 +73,11 @@ class Visit:
 
 
 def visits_of(seed: int, person: Person, providers: int, period: Period) -> tuple[Visit, ...]:
-    """Return the person's visits to all providers, by day; at least one."""
+    """Return the person's visits to all providers, by day: at least one, if born by then."""
     draws = Draws(seed, "care", person.number)
-    months = list(period.months())
+    months = [month for month in period.months() if month[1] >= person.birth]
+    if not months:
+        return ()
     made = []
     for rank, place in enumerate(_places(draws, providers)):
         days = list(_days(draws, person, rank, months))
@@ -116,7 +118,7 @@ def _days(
     draws: Draws, person: Person, rank: int, months: list[tuple[date, date]]
 ) -> Iterator[date]:
     """Return the days of visits to one provider, by the person's outpatient rate."""
-    rate = band_of(person.age(months[0][0])).outpatients(person.sex)
+    rate = band_of(person.age(max(months[0][0], person.birth))).outpatients(person.sex)
     monthly = min(9_500, _MONTHLY * rate // population().outpatient_mean)
     if person.chronic:
         monthly = max(6_000, monthly)
@@ -124,8 +126,8 @@ def _days(
         monthly //= 3
     chosen = [month for month in months if draws.chance(monthly, 10_000)] or [draws.pick(months)]
     for first, last in chosen:
-        days = {draws.below((last - first).days + 1) for _ in range(1 + draws.chance(15))}
-        yield from (first + timedelta(days=day) for day in sorted(days))
+        drawn = [draws.below((last - first).days + 1) for _ in range(1 + draws.chance(15))]
+        yield from sorted({max(first + timedelta(days=day), person.birth) for day in drawn})
 
 
 def _visit(
