@@ -14,9 +14,11 @@ import pytest
 
 from sekisho.common.errors import UserError
 from sekisho.provider import Note, Outcome, read
+from sekisho.rehearsal.scenario import read_scenario
 from sekisho.synthetic import Generated, Period, ProviderSpec, generate, person_of
 from sekisho.synthetic.tables import UNCODED, codes
 
+ROOT = Path(__file__).resolve().parents[2]
 SEED = 7
 SIZE = 120
 PERIOD = Period.before(date(2026, 4, 1))
@@ -198,3 +200,19 @@ def test_arguments_that_make_no_sense_are_refused(tmp_path: Path, wrong: str) ->
     formats = ("uke", "paper") if wrong == "format" else ("uke",)
     with pytest.raises(UserError):
         generate(tmp_path, SEED, 0 if wrong == "nobody" else 3, providers, PERIOD, formats)
+
+
+def test_the_main_job_has_files_for_all_its_people(tmp_path: Path) -> None:
+    """Acceptance tests take 200 people; among 2,000 are newborns and other rare ones."""
+    scenario = read_scenario(ROOT / "scenarios" / "first-study.toml")
+    assert scenario.population is not None
+    made = generate(
+        tmp_path,
+        scenario.seed,
+        scenario.population.persons,
+        scenario.provider_specs(),
+        scenario.period(),
+        scenario.population.formats,
+    )
+    wanted = {one.code: set(scenario.population.formats) for one in scenario.provider_specs()}
+    assert {code: set(files) for code, files in made.files.items()} == wanted
