@@ -6,57 +6,42 @@ import base64
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import canonical_json, digest_of
 from sekisho.common.errors import SekishoError
 from sekisho.common.ids import BodyId
-from sekisho.common.randomness import seeded, system_random
-from sekisho.common.secretfile import read_secret, write_secret
-from sekisho.control.optout import Proxy, Scope, ask_again_on, read_desk_rule
+from sekisho.common.randomness import system_random
+from sekisho.common.secretfile import read_secret
+from sekisho.control.optout import Scope, read_desk_rule
 from sekisho.data.analysis.study import pack
 from sekisho.data.linkage import read_enclave_rule
 from sekisho.exchange import parcel, seal
 from sekisho.exchange.directory import Peer
-from sekisho.exchange.keys import SigningKey
 from sekisho.framework import (
-    CLASSES,
-    NOTICE_PERIOD,
-    DataClass,
     DataKinds,
     Framework,
-    collects_from,
     desks,
     lanes,
-    recipients,
-    submission_routes,
     windows,
 )
 from sekisho.person import View as PersonView
 from sekisho.person import ask, collect
-from sekisho.provider import Prepared, Profile, Withheld, prepare, read_mapping, repeatable
-from sekisho.provider.enclave import answer_enclave
-from sekisho.provider.handover import Handed, Sender, agreed, hand_over
 from sekisho.pseudonym.keys import ConverterKeys
-from sekisho.rehearsal import cast
+from sekisho.rehearsal import cast, forms
 from sekisho.rehearsal.linkage import Population, holders_of, measure
+from sekisho.rehearsal.providers import Providers
 from sekisho.rehearsal.scenario import (
     Application,
     Job,
     OptOut,
-    Provider,
     Scenario,
     Submission,
     View,
 )
 from sekisho.rehearsal.stage import Stage
-
-To = BodyId | Withheld
 
 VOTE_DAYS = 20
 """Days after an application on which its lanes vote (design section 6)."""
@@ -145,113 +130,15 @@ class Play:
     def day_of(self, day: int) -> date:
         return self.scenario.start + timedelta(days=day)
 
-    # Submission
+    # Providers
+
+    @property
+    def providers(self) -> Providers:
+        return Providers(self.scenario, self.framework, self.kinds, self.stage, self.folder)
 
     def submit(self, sent: Submission) -> None:
-        """Prepare a provider's files and hand them over at the doors that the framework names."""
-        provider = self.scenario.provider_of(sent.provider)
-        to: dict[str, To] = {
-            c: self._recipient(c, provider.operator, self.day_of(sent.day)) for c in CLASSES
-        }
-        sender = self._sender(sent.provider, self.day_of(sent.day))
-        try:
-            prepared = prepare(
-                sent.files,
-                sent.format,
-                self._classify,
-                sender.provider_key,
-                to,
-                repeatable(sent.files, sent.format, sender.provider_key),
-                profile=self._profile(provider),
-            )
-        except SekishoError as error:
-            self.record.submissions.append(
-                {"provider": sent.provider, "format": sent.format, "error": error.code}
-            )
-            return
-        present = self._classes(prepared)
-        routes = submission_routes(self.framework, present, provider.operator)
-        handed = hand_over(sender, prepared, sent.format, routes)
-        self.record.submissions.append(self._submission(sent, prepared, handed))
-        home = self.folder / "providers" / sent.provider
-        findings = [
-            {
-                "file": one.file,
-                "line": one.line,
-                "code": one.code,
-                "record_type": one.record_type,
-                "count": one.count,
-                "ja": one.message("ja"),
-                "en": one.message("en"),
-            }
-            for one in prepared.findings
-        ]
-        write_atomically(home / f"findings-{sent.format}.json", orjson.dumps(findings))
-
-    def _recipient(self, data_class: DataClass, operator: str | None, day: date) -> To:
-        """Return who gets one class on a day, or why nobody does."""
-        found = recipients(self.framework, data_class, operator)
-        if found.body is None:
-            return Withheld(found.cause or "")
-        if day < collects_from(self.framework, found.body, self._notified()):
-            return Withheld(NOTICE_PERIOD)
-        return found.body
-
-    def _notified(self) -> date:
-        """Return when persons were given notice."""
-        days = timedelta(days=self.framework.collection.notice_days)
-        return self.scenario.collection.notice_from or self.scenario.start - days
-
-    def _classify(self, format_id: str, record: str) -> tuple[tuple[str, str], ...]:
-        return self.kinds.placed(format_id, record)
-
-    @staticmethod
-    def _classes(prepared: Prepared) -> list[Any]:
-        found = {line.data_class for line in prepared.balance if line.sent and line.data_class}
-        return [c for c in CLASSES if c in found]
-
-    def _sender(self, code: str, today: date) -> Sender:
-        keys = self.folder / "providers" / code / "keys"
-        if not (keys / "records").exists():
-            draw = seeded(self.scenario.seed, "provider-records", code)
-            write_secret(keys / "records", draw(32))
-        converter = self.framework.with_role("converter")[0]
-        client, directory = self.stage.client(code), self.stage.deployment.directory
-        found = agreed(client, directory, converter)
-        return Sender(
-            code=code,
-            key=SigningKey.read(keys / "signing"),
-            provider_key=read_secret(keys / "records"),
-            client=client,
-            directory=directory,
-            converter=converter,
-            global_key=found.global_key,
-            epoch=found.epoch,
-            random=system_random,
-            today=today,
-            notice_given_on=self._notified(),
-        )
-
-    def _submission(
-        self, sent: Submission, prepared: Prepared, handed: tuple[Handed, ...]
-    ) -> dict[str, Any]:
-        withheld: dict[str, int] = {}
-        for line in prepared.balance:
-            if line.withheld and line.cause:
-                withheld[line.cause] = withheld.get(line.cause, 0) + line.withheld
-        return {
-            "provider": sent.provider,
-            "format": sent.format,
-            "day": sent.day,
-            "doors": [one.door for one in handed],
-            "bodies": sorted({body for one in handed for body in one.bodies}),
-            "submissions": sum(1 for one in handed if one.new),
-            "messages": sum(one.messages for one in handed),
-            "bytes": sum(one.bytes for one in handed),
-            "read": prepared.read,
-            "withheld": withheld,
-            "findings": len(prepared.findings),
-        }
+        """Let a provider hand its files in."""
+        self.record.submissions.append(self.providers.hand_in(sent))
 
     # Keys
 
@@ -261,48 +148,23 @@ class Play:
         self.stage.tell(converter, converter, "conversion/rotate", {"deadline_days": 14})
         self.stage.settle()
 
-    def _profile(self, provider: Provider) -> Profile:
-        return Profile(
-            identifier=self.framework.open.identifier,
-            mapping=read_mapping(Path(provider.mapping)) if provider.mapping else {},
-            twelve_digits=provider.twelve_digits,
-        )
-
     # Histories
 
     def tell_changes(self, day: int) -> None:
         """Let insurers tell the history service of new numbers, before the day's cut-off."""
-        forms = [*self._made_changes(self.day_of(day)), *self._named_changes(day)]
-        if not forms:
+        made = dict(forms.made_changes(self.scenario, self.day_of(day)))
+        new = [form for change, form in made.items() if change not in self.told]
+        self.told |= made.keys()
+        new += forms.named_changes(self.scenario, day)
+        if not new:
             return
         history = self._history()
-        sealed = [seal.seal(canonical_json(form), history.seal_recipient or "") for form in forms]
+        sealed = [seal.seal(canonical_json(form), history.seal_recipient or "") for form in new]
         message = parcel.pack({}, sealed)
         self.stage.tell(
             cast.INSURER, history.id, "history/change", message, content_type=parcel.MEDIA_TYPE
         )
         self.stage.settle()
-
-    def _made_changes(self, today: date) -> Iterator[dict[str, Any]]:
-        """Yield what changed for people of the population since their records began."""
-        first = self.scenario.period().first
-        for person in self.scenario.people():
-            for old, new in pairwise(person.episodes):
-                change = (person.number, new.since)
-                if first < new.since <= today and new.heard and change not in self.told:
-                    self.told.add(change)
-                    yield _form(old.spec(), new.spec(), new.since, new.reason, split=False)
-
-    def _named_changes(self, day: int) -> Iterator[dict[str, Any]]:
-        for one in self.scenario.number_change:
-            if one.day == day:
-                yield _form(
-                    self.scenario.spec_of(one.old, day),
-                    self.scenario.spec_of(one.new, day),
-                    one.valid_from or self.day_of(day),
-                    one.reason,
-                    split=one.split,
-                )
 
     def _history(self) -> Peer:
         return self.stage.deployment.directory.find(self.framework.with_role("history")[0])
@@ -342,32 +204,19 @@ class Play:
         history = self._history()
         by = self.framework.open.identifier
         spec = self.scenario.spec_of(choice.person, choice.day, by)
-        form = seal.seal(canonical_json(_plain(spec)), history.seal_recipient or "")
+        form = seal.seal(canonical_json(forms.plain(spec)), history.seal_recipient or "")
         self.stage.tell(
             cast.DESK,
             desk,
             "opt_out/choice",
             {"scope": choice.scope, "revoke": choice.revoke, "form": form.hex()}
-            | self._on_whose_behalf(choice),
+            | forms.on_whose_behalf(self.scenario, choice, self._ages()),
         )
         self.record.choices.append({"desk": desk, "scope": choice.scope, "day": choice.day})
 
-    def _on_whose_behalf(self, choice: OptOut) -> dict[str, Any]:
-        """Return what a desk's client adds: from when, who speaks, when to ask again."""
-        said: dict[str, Any] = {}
-        if choice.effective_from is not None:
-            said["effective_from"] = self.day_of(choice.effective_from).isoformat()
-        if choice.proxy is None:
-            return said
-        until = None if choice.authority_until is None else self.day_of(choice.authority_until)
-        said["proxy"] = Proxy(choice.proxy, choice.authority_checked, until).payload()
-        birth = self.scenario.birth_of(choice.person)
-        if choice.proxy == "guardian" and birth is not None:
-            rule = read_desk_rule(self.folder / "rules" / "opt-out-desk.toml")
-            ages = [one.age for one in rule.ask_again]
-            again = ask_again_on(birth, self.day_of(choice.day), ages)
-            said["ask_again_on"] = None if again is None else again.isoformat()
-        return said
+    def _ages(self) -> list[int]:
+        rule = read_desk_rule(self.folder / "rules" / "opt-out-desk.toml")
+        return [one.age for one in rule.ask_again]
 
     def complaints(self, day: int) -> None:
         """File the complaints of a day, and answer those whose answer comes on it."""
@@ -393,7 +242,7 @@ class Play:
         """Let persons ask at a desk, all at once, and take their answers."""
         client, directory = self.stage.client(cast.DESK), self.stage.deployment.directory
         by = self.framework.open.identifier
-        specs = [_plain(self.scenario.spec_of(one.person, one.day, by)) for one in views]
+        specs = [forms.plain(self.scenario.spec_of(one.person, one.day, by)) for one in views]
         put = [ask(client, directory, self.framework, spec, system_random) for spec in specs]
         self.stage.settle()
         for view, asked in zip(views, put, strict=True):
@@ -411,22 +260,7 @@ class Play:
     def apply(self, asked: Application) -> None:
         """Hand the application in at every window that the framework opens for it."""
         account = cast.applicant_of(asked.id)
-        payload = {
-            "id": asked.id,
-            "applicant": asked.applicant,
-            "team": [account],
-            "purpose": asked.purpose,
-            "tables": list(asked.tables),
-            "submitted_on": self.day_of(asked.day).isoformat(),
-            "columns": [
-                {"table": table, "columns": list(columns)}
-                for table, columns in asked.columns.items()
-            ],
-            "cohort": _cohort(asked),
-            "linkage": asked.linkage,
-            "form": asked.form,
-            "enclave": asked.enclave,
-        }
+        payload = forms.application(asked, account, self.day_of(asked.day))
         classes = self.kinds.classes_of_tables(asked.tables)
         opened = windows(self.framework, classes)
         for window in opened:
@@ -456,15 +290,7 @@ class Play:
     def match(self, asked: Application) -> None:
         """Let every provider answer the enclave, and its clerk decide on the pairs it shows."""
         body = self.framework.with_role("history")[0]
-        today = self.day_of(asked.day + VOTE_DAYS)
-        for provider in self.scenario.provider:
-            files = [
-                (one.format, one.files)
-                for one in self.scenario.submission
-                if one.provider == provider.code and self.day_of(one.day) <= today
-            ]
-            sender = self._sender(provider.code, today)
-            answer_enclave(sender, BodyId(body), files, self._profile(provider))
+        self.providers.answer_enclave(asked, self.day_of(asked.day + VOTE_DAYS))
         self.stage.settle()
         if asked.clerk == "away":
             return
@@ -565,32 +391,3 @@ class Play:
         for file in sorted(source.glob("*.parquet")):
             target = self.folder / "projects" / application / "data" / file.name
             write_atomically(target, file.read_bytes())
-
-
-def _cohort(asked: Application) -> dict[str, Any]:
-    cohort = asked.cohort
-    said: dict[str, Any] = {"codes": list(cohort.codes)}
-    for name, value in (("from", cohort.from_), ("to", cohort.to)):
-        if value is not None:
-            said[name] = value.isoformat()
-    for name, age in (("min_age", cohort.min_age), ("max_age", cohort.max_age)):
-        if age is not None:
-            said[name] = age
-    return said
-
-
-def _form(
-    old: dict[str, Any], new: dict[str, Any], since: date, reason: str, *, split: bool
-) -> dict[str, Any]:
-    """Return an insurer's statement, as the history service reads it."""
-    return {
-        "old": _plain(old),
-        "new": _plain(new),
-        "valid_from": since.isoformat(),
-        "reason": reason,
-        "split": split,
-    }
-
-
-def _plain(spec: dict[str, Any]) -> dict[str, Any]:
-    return {k: v.isoformat() if isinstance(v, date) else v for k, v in spec.items()}

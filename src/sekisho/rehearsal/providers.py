@@ -1,0 +1,172 @@
+"""What providers do in a rehearsal: hand files in, and answer a linkage enclave."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from sekisho.common.atomicfile import write_atomically
+from sekisho.common.errors import SekishoError
+from sekisho.common.ids import BodyId
+from sekisho.common.randomness import seeded, system_random
+from sekisho.common.secretfile import read_secret, write_secret
+from sekisho.exchange.keys import SigningKey
+from sekisho.framework import (
+    CLASSES,
+    NOTICE_PERIOD,
+    DataClass,
+    DataKinds,
+    Framework,
+    collects_from,
+    recipients,
+    submission_routes,
+)
+from sekisho.provider import Prepared, Profile, Withheld, prepare, read_mapping, repeatable
+from sekisho.provider.enclave import answer_enclave
+from sekisho.provider.handover import Handed, Sender, agreed, hand_over
+from sekisho.rehearsal.scenario import Application, Provider, Scenario, Submission
+from sekisho.rehearsal.stage import Stage
+
+To = BodyId | Withheld
+
+
+@dataclass(frozen=True)
+class Providers:
+    """The providers of a scenario, at the doors of one framework's running bodies."""
+
+    scenario: Scenario
+    framework: Framework
+    kinds: DataKinds
+    stage: Stage
+    folder: Path
+
+    def hand_in(self, sent: Submission) -> dict[str, Any]:
+        """Prepare files and hand them over at the doors that the framework names.
+
+        Returns what the observer writes down: what was read, sent and withheld, and where.
+        """
+        provider = self.scenario.provider_of(sent.provider)
+        to: dict[str, To] = {
+            c: self._recipient(c, provider.operator, self._day(sent)) for c in CLASSES
+        }
+        sender = self._sender(sent.provider, self._day(sent))
+        try:
+            prepared = prepare(
+                sent.files,
+                sent.format,
+                self._classify,
+                sender.provider_key,
+                to,
+                repeatable(sent.files, sent.format, sender.provider_key),
+                profile=self._profile(provider),
+            )
+        except SekishoError as error:
+            return {"provider": sent.provider, "format": sent.format, "error": error.code}
+        present = self._classes(prepared)
+        routes = submission_routes(self.framework, present, provider.operator)
+        handed = hand_over(sender, prepared, sent.format, routes)
+        home = self.folder / "providers" / sent.provider
+        findings = [
+            {
+                "file": one.file,
+                "line": one.line,
+                "code": one.code,
+                "record_type": one.record_type,
+                "count": one.count,
+                "ja": one.message("ja"),
+                "en": one.message("en"),
+            }
+            for one in prepared.findings
+        ]
+        write_atomically(home / f"findings-{sent.format}.json", orjson.dumps(findings))
+        return _noted(sent, prepared, handed)
+
+    def answer_enclave(self, asked: Application, today: date) -> None:
+        """Let every provider answer the linkage enclave of an application."""
+        body = self.framework.with_role("history")[0]
+        for provider in self.scenario.provider:
+            files = [
+                (one.format, one.files)
+                for one in self.scenario.submission
+                if one.provider == provider.code and self._day(one) <= today
+            ]
+            sender = self._sender(provider.code, today)
+            answer_enclave(sender, BodyId(body), files, self._profile(provider))
+
+    def _day(self, sent: Submission) -> date:
+        return self.scenario.start + timedelta(days=sent.day)
+
+    def _recipient(self, data_class: DataClass, operator: str | None, day: date) -> To:
+        """Return who gets one class on a day, or why nobody does."""
+        found = recipients(self.framework, data_class, operator)
+        if found.body is None:
+            return Withheld(found.cause or "")
+        if day < collects_from(self.framework, found.body, self._notified()):
+            return Withheld(NOTICE_PERIOD)
+        return found.body
+
+    def _notified(self) -> date:
+        """Return when persons were given notice."""
+        days = timedelta(days=self.framework.collection.notice_days)
+        return self.scenario.collection.notice_from or self.scenario.start - days
+
+    def _classify(self, format_id: str, record: str) -> tuple[tuple[str, str], ...]:
+        return self.kinds.placed(format_id, record)
+
+    @staticmethod
+    def _classes(prepared: Prepared) -> list[Any]:
+        found = {line.data_class for line in prepared.balance if line.sent and line.data_class}
+        return [c for c in CLASSES if c in found]
+
+    def _sender(self, code: str, today: date) -> Sender:
+        keys = self.folder / "providers" / code / "keys"
+        if not (keys / "records").exists():
+            draw = seeded(self.scenario.seed, "provider-records", code)
+            write_secret(keys / "records", draw(32))
+        converter = self.framework.with_role("converter")[0]
+        client, directory = self.stage.client(code), self.stage.deployment.directory
+        found = agreed(client, directory, converter)
+        return Sender(
+            code=code,
+            key=SigningKey.read(keys / "signing"),
+            provider_key=read_secret(keys / "records"),
+            client=client,
+            directory=directory,
+            converter=converter,
+            global_key=found.global_key,
+            epoch=found.epoch,
+            random=system_random,
+            today=today,
+            notice_given_on=self._notified(),
+        )
+
+    def _profile(self, provider: Provider) -> Profile:
+        return Profile(
+            identifier=self.framework.open.identifier,
+            mapping=read_mapping(Path(provider.mapping)) if provider.mapping else {},
+            twelve_digits=provider.twelve_digits,
+        )
+
+
+def _noted(sent: Submission, prepared: Prepared, handed: tuple[Handed, ...]) -> dict[str, Any]:
+    withheld: dict[str, int] = {}
+    for line in prepared.balance:
+        if line.withheld and line.cause:
+            withheld[line.cause] = withheld.get(line.cause, 0) + line.withheld
+    return {
+        "provider": sent.provider,
+        "format": sent.format,
+        "day": sent.day,
+        "doors": [one.door for one in handed],
+        "bodies": sorted({body for one in handed for body in one.bodies}),
+        "submissions": sum(1 for one in handed if one.new),
+        "messages": sum(one.messages for one in handed),
+        "bytes": sum(one.bytes for one in handed),
+        "read": prepared.read,
+        "withheld": withheld,
+        "findings": len(prepared.findings),
+    }
