@@ -24,7 +24,9 @@ def database(config: BodyConfig, folders: Folders) -> dict[str, Any]:
             "OPTIONS": {
                 "timeout": 60,
                 "transaction_mode": "IMMEDIATE",
-                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+                # What was erased is overwritten, not only marked as free.
+                "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;"
+                " PRAGMA secure_delete=ON;",
             },
         }
     url = urlsplit(config.database)
