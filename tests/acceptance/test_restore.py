@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import orjson
 import pytest
 from runs import Rehearsals, Run, first_study
 
 from sekisho.body.closed import CATCHING_UP
 from sekisho.common.errors import SekishoError
 from sekisho.common.randomness import system_random
+from sekisho.control.ledger import TileLog
 from sekisho.exchange.keys import SealKey
 from sekisho.rehearsal import cast
 from sekisho.rehearsal.play import Play
+from sekisho.rehearsal.scenario import Scenario
 from sekisho.rehearsal.verification import verify
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("restore")]
@@ -118,22 +123,32 @@ def restoring(name: str) -> type[Play]:
     return type("Restoring", (Restoring,), {"victim": name})
 
 
+Restored = Callable[[str, str], Run]
+EFFECT = {"alpha": "erase", "national": "stop_provision"}
+"""What a choice does where this body is lost: of a holder what its backup holds must go again, too.
+"""
+
+
+def scenario(framework: str, body: str) -> Scenario:
+    found = first_study(PERSONS).with_framework(framework)
+    return found.with_override("opt_out", "effect", EFFECT[body])
+
+
 @pytest.fixture(scope="module")
-def sound(rehearsals: Rehearsals) -> Callable[[str], Run]:
-    def get(framework: str) -> Run:
-        return rehearsals.get(
-            f"sound-{framework}", lambda: first_study(PERSONS).with_framework(framework)
-        )
+def sound(rehearsals: Rehearsals) -> Restored:
+    def get(framework: str, body: str) -> Run:
+        name = f"sound-{framework}-{EFFECT[body]}"
+        return rehearsals.get(name, lambda: scenario(framework, body))
 
     return get
 
 
 @pytest.fixture(scope="module")
-def restored(rehearsals: Rehearsals) -> Callable[[str, str], Run]:
+def restored(rehearsals: Rehearsals) -> Restored:
     def get(framework: str, body: str) -> Run:
         return rehearsals.get(
             f"restored-{framework}-{body}",
-            lambda: first_study(PERSONS).with_framework(framework),
+            lambda: scenario(framework, body),
             play=restoring(body),
         )
 
@@ -141,14 +156,13 @@ def restored(rehearsals: Rehearsals) -> Callable[[str, str], Run]:
 
 
 CASES = pytest.mark.parametrize(("framework", "body"), [("2-1", "alpha"), ("2-1", "national")])
-Restored = Callable[[str, str], Run]
 
 
 @CASES
 def test_nobody_who_opted_out_after_the_backup_is_used(
-    restored: Restored, sound: Callable[[str], Run], framework: str, body: str
+    restored: Restored, sound: Restored, framework: str, body: str
 ) -> None:
-    run, other = restored(framework, body), sound(framework)
+    run, other = restored(framework, body), sound(framework, body)
     assert run.report["failed"] == []
     lost, expected = (one.report["lost"]["projects"][APPLICATION] for one in (run, other))
     assert lost["dropped_by_holders"] == expected["dropped_by_holders"]
@@ -164,3 +178,23 @@ def test_the_ledger_goes_on_in_a_generation_that_names_the_old_head(
     assert verify(run.folder).problems == ()
     assert run.entries("ledger.continued") == 1
     assert run.entries("body.restored") == run.entries("body.opened") == 1
+
+
+def test_what_the_backup_still_held_is_erased_before_the_body_opens(restored: Restored) -> None:
+    """The erasure itself reads every file again and ends in an error if it left anything."""
+    run = restored("2-1", "alpha")
+    home = run.folder / "bodies" / "alpha"
+    kinds = [orjson.loads(entry)["kind"] for entry in TileLog(home / "ledger").entries()]
+    assert "person.erased" in kinds[: kinds.index("body.opened")]
+
+
+def test_a_restored_registry_knows_of_every_choice_when_it_learned_of_it(
+    restored: Restored,
+) -> None:
+    """Who comes back with a returned list may choose again, and lists can be made again."""
+    run = restored("2-1", "national")
+    with closing(sqlite3.connect(run.folder / "bodies" / "national" / "control.sqlite3")) as store:
+        rows = store.execute("SELECT data FROM store_record WHERE kind = 'registry'").fetchall()
+    kept = [orjson.loads(data) for (data,) in rows]
+    assert kept
+    assert all({one["ref"] for one in it["choices"]} == it["learned"].keys() for it in kept)

@@ -5,6 +5,8 @@ Fail closed: what is not named here waits. Bodies send again later by themselves
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sekisho.body.backup.manifest import MARKER, Marker
 from sekisho.body.context import Body
 from sekisho.body.endpoints import Endpoint
@@ -39,6 +41,9 @@ DOORS = TRANSFERS | {
     "status/resend-since",
     "status/resent",
     "status/notice",
+    "status/permit-revoked",
+    "status/body-revoked",
+    "status/body-withdrawn",
     "status/head",
     "status/checkpoint",
     "status/cosigned",
@@ -48,6 +53,7 @@ DOORS = TRANSFERS | {
     "opt_out/acknowledgement",
     "collection/held-list",
     "collection/return-list",
+    "collection/erase",
     "conversion/epoch",
     "conversion/ratio",
     "status/epoch",
@@ -76,6 +82,17 @@ def check_is_open(body: Body, endpoint: Endpoint) -> None:
             rule="a restored body opens when opt-out lists, aliases and key epochs have caught up",
             next_step="send again later (bodies do so by themselves); it opens by itself",
         )
+
+
+def wait_for(missing: Iterable[str]) -> None:
+    """Come back later while something is missing.
+
+    Raises:
+        PeerError: it names what; the worker tries again by itself.
+    """
+    names = sorted(missing)
+    if names:
+        raise PeerError("peer.unreachable", f"Not caught up yet: {', '.join(names)}.")
 
 
 def may_handle(body: Body, message: Incoming) -> bool:

@@ -48,7 +48,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("converter", "witness:daily"),
     Duty("oversight", "witness:daily"),
     Duty("enclave", "enclave:daily"),
-    Duty(EVERY_ROOM, "restore:forget_sent"),
+    Duty(EVERY_ROOM, "resending:forget_sent"),
     Duty(EVERY_ROOM, "exit:daily"),
 )
 

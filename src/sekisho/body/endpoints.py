@@ -143,12 +143,12 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("collection", "notice-acknowledged", "provider", "incident:acknowledged"),
     _door(EVERYWHERE, "incident", SELF, "incident:opened"),
     # Restore
-    _door("collection", "held-list", "body", "restore:held_list", query=True),
-    _door("collection", "return-list", "body", "restore:return_list"),
+    _door("collection", "held-list", "body", "listback:held_list", query=True),
+    _door("collection", "return-list", "body", "listback:return_list"),
     _door(EVERYWHERE, "catch-up", SELF, "restore:catch_up"),
     _door(EVERYWHERE, "open", SELF, "restore:open_again"),
-    _door(EVERYWHERE, "resend-since", "body", "restore:resend"),
-    _door(EVERYWHERE, "resent", "body", "restore:resent"),
+    _door(EVERYWHERE, "resend-since", "body", "resending:resend"),
+    _door(EVERYWHERE, "resent", "body", "resending:resent"),
     # Every body
     _door(EVERYWHERE, "notice", "body", "status:notice"),
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),

@@ -45,8 +45,9 @@ log = logging.getLogger("sekisho.body")
 REMOVE = "remove"
 UNREACHABLE = "peer.unreachable"
 FAILED = "peer.failed"
+DEFECT = "defect"
 FULL = storage_full().code
-LATER = frozenset({UNREACHABLE, FAILED, FULL, closed.CATCHING_UP})
+LATER = frozenset({UNREACHABLE, FAILED, DEFECT, FULL, closed.CATCHING_UP})
 """Codes of a peer that is away, answered with an error of its own, has no room, or is not open."""
 
 

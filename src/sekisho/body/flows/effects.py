@@ -33,11 +33,25 @@ def after_list(body: Body, registry: str, number: int) -> Outcome:
 
 
 def erase(body: Body, message: Incoming) -> Outcome:
-    """Erase who is on the lists in force; prove it, and record it with counts only."""
+    """Do what `after_list` ordered."""
     order: Json = orjson.loads(message.read())
-    out = stopped(body)
+    return _erase(body, order["registry"], int(order["number"]))
+
+
+def in_force(body: Body) -> Outcome:
+    """Do at once what the lists held here ask for and nobody has done (a restored body)."""
     outcome = Outcome()
-    if not out:
+    if body.framework.opt_out.effect == "erase":
+        for registry, held in body.store.find("held-list"):
+            outcome.add(_erase(body, registry, int(held["header"]["number"])))
+    return outcome
+
+
+def _erase(body: Body, registry: str, number: int) -> Outcome:
+    """Erase who is on the lists in force; prove it, and record it with counts only."""
+    out, id = stopped(body), f"{registry}:{number}"
+    outcome = Outcome()
+    if not out or body.store.get("erasure", id) is not None:
         return outcome
     lake = Lake(body.folders.lake)
     latest = snapshot(body)
@@ -45,7 +59,6 @@ def erase(body: Body, message: Incoming) -> Outcome:
     targets = Targets({key: out[wrapped] for wrapped, key in known.items()})
     quarantine = body.folders.data / "quarantine"
     rows, used = _clear_quarantine(quarantine, targets)
-    id = f"{order['registry']}:{order['number']}"
     done = lake.erase(id, out, latest, used=used)
     if done is None and not rows:
         return outcome
@@ -59,8 +72,8 @@ def erase(body: Body, message: Incoming) -> Outcome:
     outcome.put.append(("erasure", id, {**counted, "on": body.today().isoformat()}))
     outcome.fact(
         "person.erased",
-        registry=order["registry"],
-        list_number=order["number"],
+        registry=registry,
+        list_number=number,
         **counted,
         searched=0 if done is None else done.searched,
         snapshot=made.number,

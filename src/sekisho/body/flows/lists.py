@@ -197,7 +197,7 @@ def _send(
     """
     tags = {entry.pseudonym: new_tag(body.random) for entry in made.entries}
     persons = [(tags[wrapped], body.keys.unwrap(wrapped)) for wrapped in tags]
-    persons += _padding(body, len(persons))
+    persons += padding(body, len(persons))
     rows = transfer_rows(made, tags)
     reason = Reason(
         id=f"list:{body.id}:{made.number}:{to}{again and ':'}{again}{after_restore(body.folders)}",
@@ -223,7 +223,8 @@ def _send(
     return transfer.start(body, reason, persons, payload)
 
 
-def _padding(body: Body, count: int) -> list[tuple[Tag, Element]]:
+def padding(body: Body, count: int) -> list[tuple[Tag, Element]]:
+    """Return nobody's pseudonyms, so many that ``count`` persons do not show."""
     missing = PADDING - count % PADDING
     return [(new_tag(body.random), random_element(body.random)) for _ in range(missing)]
 

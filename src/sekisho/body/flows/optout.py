@@ -15,7 +15,7 @@ import orjson
 import pyarrow as pa
 
 from sekisho.body.context import Body
-from sekisho.body.flows import transfer
+from sekisho.body.flows import registered, transfer
 from sekisho.body.flows.lists import issue, send_to_project
 from sekisho.body.flows.permits import granted_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
@@ -113,45 +113,29 @@ def register(body: Body, arrived: transfer.Arrived) -> Outcome:
         strict=True,
     )
     changed: dict[str, Json] = {}
-    learned = {"on": body.today().isoformat(), "list": next_list(body)}
+    number = registered.next_list(body)
     outcome = Outcome()
     refs = []
     for tag, text in rows:
         choice = Choice.from_payload(orjson.loads(text))
         refs.append(choice.ref)
         wrapped = body.keys.wrap(arrived.pseudonyms[tag])
-        kept = changed.get(wrapped) or body.store.get("registry", wrapped) or NOTHING
-        if choice.ref not in kept["learned"]:
-            changed[wrapped] = {
-                **kept,
-                "choices": [*kept["choices"], choice.payload()],
-                "learned": {**kept["learned"], choice.ref: learned},
-            }
+        kept = registered.known(body, wrapped, changed)
+        now = registered.with_choices(kept, [choice.payload()], body.today().isoformat(), number)
+        if now is not kept:
+            changed[wrapped] = now
         if body.store.get("choice", choice.ref) is not None:
             own = body.store.get("choice", choice.ref) or {}
             outcome.put.append(("choice", choice.ref, own | {"state": "registered"}))
     came = f"{arrived.sender}/{arrived.reason.id}"
-    head = body.store.get("list-head", body.id) or {"number": 0}
-    registered = {**msgspec.to_builtins(Sent.of(refs)), "list": head["number"] + 1}
-    outcome.put.append(("registered-batch", came, registered))
-    outcome.put += [("registry", wrapped, kept) for wrapped, kept in changed.items()]
+    said = {**msgspec.to_builtins(Sent.of(refs)), "list": number}
+    outcome.put.append(("registered-batch", came, said))
+    outcome.put += registered.puts(changed)
     if arrived.reason.kind == "choice":
         for other in forwards(body.framework, BodyId(body.id)):
             outcome.add(_forward(body, other, arrived))
-    outcome.add(issue(body, {wrapped: kept["choices"] for wrapped, kept in changed.items()}))
+    outcome.add(issue(body, registered.choices_of(changed)))
     return outcome
-
-
-NOTHING: Json = {"choices": [], "learned": {}}
-"""A registry's record of a person of whom it knows nothing yet.
-
-``learned``: receipt → the day on which this registry learned of the choice, and the number of the
-first list that can rest on it. With it any list of the past can be made again.
-"""
-
-
-def next_list(body: Body) -> int:
-    return int((body.store.get("list-head", body.id) or {"number": 0})["number"]) + 1
 
 
 def _forward(body: Body, other: str, arrived: transfer.Arrived) -> Outcome:

@@ -15,7 +15,7 @@ from datetime import date, timedelta
 import orjson
 
 from sekisho.body.context import Body
-from sekisho.body.flows import transfer, uses
+from sekisho.body.flows import registered, transfer, uses
 from sekisho.body.flows.histories import numbers_of
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json, filled_up
@@ -239,7 +239,7 @@ def _answer(body: Body, domain: Domain, persons: Sequence[Element]) -> Json:
         return {"used": uses.is_included(body, str(place.application), persons)}
     found: dict[str, date] = {}
     for person in persons:
-        kept = body.store.get("registry", body.keys.wrap(person)) or {"choices": []}
+        kept = registered.known(body, body.keys.wrap(person), {})
         choices = [Choice.from_payload(one) for one in kept["choices"]]
         in_force = effective(choices, body.today(), body.today())
         for choice in choices:

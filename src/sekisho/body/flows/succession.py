@@ -16,10 +16,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.body.context import Body
-from sekisho.body.flows import stopping, transfer
+from sekisho.body.flows import registered, stopping, transfer
 from sekisho.body.flows.exit import Withdrawal, of
 from sekisho.body.flows.lists import issue
-from sekisho.body.flows.optout import NOTHING, next_list
 from sekisho.body.flows.submission import INHERITED, next_batch, snapshot
 from sekisho.body.ports import Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
@@ -185,31 +184,25 @@ def arrived(body: Body, arrival: transfer.Arrived) -> Outcome:
 def _take_choices(body: Body, arrival: transfer.Arrived, about: Json) -> Outcome:
     """Add choices that this registry lacks: learned when the other learned of them, on our lists
     from the next one on. Lists of the past, ours and theirs, stay as they were."""
-    table, number = arrival.tables[CHOICES], next_list(body)
+    table, number = arrival.tables[CHOICES], registered.next_list(body)
     changed: dict[str, Json] = {}
     added = there = 0
     for tag, text in zip(table["tag"].to_pylist(), table["kept"].to_pylist(), strict=True):
         theirs: Json = orjson.loads(text)
         wrapped = body.keys.wrap(arrival.pseudonyms[Tag(tag)])
-        kept = changed.get(wrapped) or body.store.get("registry", wrapped) or NOTHING
-        known = {one["ref"] for one in kept["choices"]}
-        fresh = [
-            Choice.from_payload(one).payload()
-            for one in theirs["choices"]
-            if one["ref"] not in known
-        ]
-        learned = theirs.get("learned", {})
-        for one in fresh:
-            before = learned.get(one["ref"], {"on": one["recorded_on"]})
-            times = {"on": before["on"], "list": number}
-            kept = {**kept, "learned": {**kept["learned"], one["ref"]: times}}
-        if fresh:
-            changed[wrapped] = {**kept, "choices": [*kept["choices"], *fresh]}
-        added, there = added + len(fresh), there + len(theirs["choices"]) - len(fresh)
-    outcome = Outcome(put=[("registry", wrapped, kept) for wrapped, kept in changed.items()])
+        before = now = registered.known(body, wrapped, changed)
+        for one in theirs["choices"]:
+            choice = Choice.from_payload(one).payload()
+            on = theirs["learned"][choice["ref"]]["on"]
+            now = registered.with_choices(now, [choice], on, number)
+        if now is not before:
+            changed[wrapped] = now
+        fresh = len(now["choices"]) - len(before["choices"])
+        added, there = added + fresh, there + len(theirs["choices"]) - fresh
+    outcome = Outcome(put=registered.puts(changed))
     counts = {"landed": {CHOICES: added}, "there": {CHOICES: there}, "set_aside": {}}
     outcome.add(_receipt(body, arrival, about, counts))
-    outcome.add(issue(body, {wrapped: kept["choices"] for wrapped, kept in changed.items()}))
+    outcome.add(issue(body, registered.choices_of(changed)))
     return outcome
 
 

@@ -42,7 +42,7 @@ COMPLETE = {
     "permit": "extract:arrived",
     "alias": "aliases:arrived",
     "enclave_links": "links:arrived",
-    "list_return": "restore:returned",
+    "list_return": "listback:returned",
     "succession": "succession:arrived",
 }
 ALONE = {"use": "uses:arrived", "view": "person:match"}

@@ -253,7 +253,7 @@ class DjangoStore:
         """Remove bodies that a crash left and nobody will read. Only while nothing else runs.
 
         What waits is read; what failed on its way in by our fault is kept for whoever mends it;
-        what was delivered is kept for a receiver that has to be restored (`flows.restore`).
+        what was delivered is kept for a receiver that has to be restored (`flows.resending`).
         """
         kept = Q(state="waiting") | Q(direction="in", state="failed")
         kept |= Q(direction="out", state="done")
