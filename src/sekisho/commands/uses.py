@@ -81,9 +81,18 @@ def _named(file: Path) -> dict[str, Any]:
 
 
 def _wait(look: Callable[[], View | None], seconds: float) -> View:
+    """Look until the answer is there.
+
+    A desk takes messages up one after another: a question that was just put may not be known yet.
+    """
     until = time.monotonic() + seconds
     while True:
-        seen = look()
+        try:
+            seen = look()
+        except PeerError as problem:
+            if problem.code != "view.forgotten" or time.monotonic() > until:
+                raise
+            seen = None
         if seen is not None:
             return seen
         if time.monotonic() > until:
