@@ -12,10 +12,11 @@ import pyarrow as pa
 from lake_rows import condition, person, transit
 from memory_town import ROOT, SEED, START, MemoryClient, MemoryTown
 from sekisho.body.flows.submission import snapshot
+from sekisho.cdm import transit_schema
 from sekisho.common.canonical import canonical_json
 from sekisho.common.ids import IDENTITY, body_domain, new_tag
 from sekisho.common.randomness import system_random
-from sekisho.data.lake import Lake, transit_schema
+from sekisho.data.lake import Lake
 from sekisho.exchange import parcel
 from sekisho.exchange.keys import SigningKey
 from sekisho.exchange.transfer import Reason, batch_parcel, encrypt_persons, make_transfer

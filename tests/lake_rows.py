@@ -8,7 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from sekisho.data.lake import held_schema, transit_schema
+from sekisho.cdm import transit_schema
+from sekisho.data.lake import held_schema
 
 Row = Mapping[str, Any]
 

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.common.errors import UserError
-from sekisho.data.collection import check, load_rules, records_of
 from sekisho.provider import Limits, Record, read, sources
 from sekisho.provider.readers.fhir_values import decimal_text
 from sekisho.provider.readers.uke_values import uke_day
+from sekisho.quality import check, load_rules, records_of
 from submissions import NORTH, condition, days, even, laboratory, patient, prepared, receipt, uke
 
 LIMITS = Limits(line_bytes=20_000, file_bytes=100_000, receipt_lines=50)

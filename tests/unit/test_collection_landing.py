@@ -13,18 +13,15 @@ import pytest
 from sekisho.common.errors import Defect, UserError
 from sekisho.data.collection import (
     Balance,
-    CollectionRules,
-    Landed,
     Line,
     balance,
-    check,
     content_digest,
-    load_rules,
     read_declared,
     receipt_payload,
     supersede,
 )
 from sekisho.provider import Part
+from sekisho.quality import CollectionRules, Landed, check, load_rules
 from submissions import NORTH, SOUTH, condition, laboratory, ndjson, patient, prepared
 
 DAY = date(2026, 4, 1)

@@ -35,6 +35,7 @@ ROOMS = {
     "uses": "sekisho.control.uses",
     "person": "sekisho.person",
     "collection": "sekisho.data.collection",
+    "quality": "sekisho.quality",
     "lake": "sekisho.data.lake",
     "linkage": "sekisho.data.linkage",
     "processing": "sekisho.data.processing",
@@ -61,7 +62,8 @@ PLUMBING = {
         "Facts FormRule JoiningRule LaneState LedgerHead ListMinimum Motion Outcome Part Period "
         "PermitRule Recognise Running SealDecision Seat Submit Substitute Tally Vote Withdraw"
     ),
-    "collection": "Breach CollectionRules Declared Landed Line Replaced Rule",
+    "collection": "Declared Line Replaced",
+    "quality": "Breach CollectionRules Landed Rule",
     "uses": "Standing UsesRule",
     "person": "Asked Project StandingChoice",
     "lake": "Count DuckEngine Engine Session Targets Versions",

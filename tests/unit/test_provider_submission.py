@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sekisho.cdm import TABLES
+from sekisho.cdm import transit_schema
 from sekisho.common.errors import Defect, UserError
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded
-from sekisho.data.lake import transit_schema as lake_schema
-from sekisho.provider import Line, Prepared, Withheld, format_of, prepare, transit_schema
+from sekisho.provider import Line, Prepared, Withheld, format_of, prepare
 from submissions import (
     KEY,
     NORTH,
@@ -40,11 +39,6 @@ def column(one: Prepared, body: BodyId, name: str) -> list[str]:
     for table in one.parts[body].tables.values():
         found += table.column(name).to_pylist()
     return found
-
-
-@pytest.mark.parametrize("table", [t.name for t in TABLES])
-def test_provider_and_lake_agree_on_the_layout(table: str) -> None:
-    assert transit_schema(table) == lake_schema(table)
 
 
 def test_each_body_gets_its_classes_only(files: list[Path]) -> None:

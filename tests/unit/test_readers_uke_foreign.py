@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from sekisho.data.collection import balance, check, load_rules, read_declared
+from sekisho.data.collection import balance, read_declared
 from sekisho.provider import Prepared
+from sekisho.quality import check, load_rules
 from submissions import NORTH, even, prepared
 
 

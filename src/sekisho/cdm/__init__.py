@@ -6,5 +6,17 @@ Vocabulary-less mode: ``*_concept_id`` is 0 where no map is loaded; the source's
 """
 
 from sekisho.cdm.tables import TABLES, Column, Role, Table, table
+from sekisho.cdm.transit import ORIGIN, TRANSIT, arrow_type, content_fields, transit_schema
 
-__all__ = ["TABLES", "Column", "Role", "Table", "table"]
+__all__ = [
+    "ORIGIN",
+    "TABLES",
+    "TRANSIT",
+    "Column",
+    "Role",
+    "Table",
+    "arrow_type",
+    "content_fields",
+    "table",
+    "transit_schema",
+]

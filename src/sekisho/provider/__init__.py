@@ -10,7 +10,6 @@ which class of data is handed in.
 """
 
 from sekisho.provider.balance import Line
-from sekisho.provider.columns import transit_schema
 from sekisho.provider.findings import EXPLANATIONS, Finding
 from sekisho.provider.gathering import Classify
 from sekisho.provider.profile import Profile, read_mapping
@@ -41,5 +40,4 @@ __all__ = [
     "read",
     "read_mapping",
     "repeatable",
-    "transit_schema",
 ]

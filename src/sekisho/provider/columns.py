@@ -8,24 +8,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm import Column, Table, table
+from sekisho.cdm import ORIGIN, Table, arrow_type, table, transit_schema
 
-LINKS = ("tag", "source_id", "visit_ref", "kind", "data_class", "record_type")
-"""Columns of every table in transit, before its content."""
 _BATCH = 1 << 15
 _LOCAL = [("patient", pa.int32()), ("record", pa.int32())]
-_TEXTS = [(name, pa.string()) for name in LINKS[1:]]
-
-
-def arrow_type(column: Column) -> pa.DataType:
-    """Return the Arrow type of a column of content."""
-    return {"int64": pa.int64(), "date": pa.date32()}.get(column.type, pa.string())
-
-
-def transit_schema(name: str) -> pa.Schema:
-    """Return the layout of table ``name`` between provider and collector."""
-    texts = [(link, pa.string()) for link in LINKS]
-    return pa.schema(texts + [(c.name, arrow_type(c)) for c in table(name).content])
+_TEXTS = [(name, pa.string()) for name in ORIGIN]
 
 
 class Columns:

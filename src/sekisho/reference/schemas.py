@@ -9,10 +9,10 @@ from typing import Any
 
 import msgspec
 
-from sekisho import framework
+from sekisho import framework, quality
 from sekisho.body.config import BodyConfig
 from sekisho.control import catalogue, optout, review, uses
-from sekisho.data import collection, linkage, processing, release
+from sekisho.data import linkage, processing, release
 from sekisho.data.analysis import study
 from sekisho.exchange import overdue
 from sekisho.reference.report import Report
@@ -62,7 +62,7 @@ def all_schemas() -> dict[str, Json]:
     }
 
 
-_COLLECTION: Any = collection.CollectionRules
+_COLLECTION: Any = quality.CollectionRules
 _PROCESSING: Any = processing.Rules
 
 

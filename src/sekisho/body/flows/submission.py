@@ -9,6 +9,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho import quality
 from sekisho.body.context import Body
 from sekisho.body.flows import alarms, exit, notices, stopping, transfer
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
@@ -74,13 +75,13 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     previous = snapshot(body)
     wrapped = {tag: body.keys.wrap(element) for tag, element in arrived.pseudonyms.items()}
     tables, chosen = stopping.set_aside(tables, stopping.stopped_of(body, wrapped))
-    landed = collection.check(
+    landed = quality.check(
         tables,
-        collection.load_rules(body.rules / "collection.toml"),
+        quality.load_rules(body.rules / "collection.toml"),
         day=body.today(),
         tags=frozenset(arrived.pseudonyms),
     )
-    by_choice = collection.records_of(chosen)
+    by_choice = quality.records_of(chosen)
     balance = collection.balance(collection.read_declared(manifest["declared"]), landed, by_choice)
     # Of whom nothing is kept no key is made either: a body then does not remember having met them.
     present = {tag for rows in tables.values() for tag in rows["tag"].unique().to_pylist()}

@@ -9,30 +9,20 @@ It stores nothing (`sekisho.data.lake` does), signs nothing, and never sees an i
 
 from sekisho.data.collection.balance import Balance, Declared, Line, balance, read_declared
 from sekisho.data.collection.inheriting import held_as, part_known, rows_of, under_tags
-from sekisho.data.collection.landing import RULES_COLUMN, Breach, Landed, check, records_of
 from sekisho.data.collection.receipt import content_digest, receipt_payload
-from sekisho.data.collection.rules import CollectionRules, Rule, load_rules
 from sekisho.data.collection.superseding import Replaced, supersede, unit_of
 
 __all__ = [
-    "RULES_COLUMN",
     "Balance",
-    "Breach",
-    "CollectionRules",
     "Declared",
-    "Landed",
     "Line",
     "Replaced",
-    "Rule",
     "balance",
-    "check",
     "content_digest",
     "held_as",
-    "load_rules",
     "part_known",
     "read_declared",
     "receipt_payload",
-    "records_of",
     "rows_of",
     "supersede",
     "under_tags",

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import msgspec
 
 from sekisho.common.errors import Defect, UserError
-from sekisho.data.collection.landing import Landed, records_of
+from sekisho.quality import Landed, records_of
 
 
 class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

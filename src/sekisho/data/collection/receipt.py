@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.data.collection.balance import Balance
-from sekisho.data.collection.landing import Landed
+from sekisho.quality import Landed
 
 
 def receipt_payload(

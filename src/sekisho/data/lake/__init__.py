@@ -17,20 +17,11 @@ from sekisho.data.lake.duck import DuckEngine
 from sekisho.data.lake.engine import Engine, Session
 from sekisho.data.lake.erasure import Erasure, Targets
 from sekisho.data.lake.lake import Lake
-from sekisho.data.lake.layout import (
-    HELD,
-    TRANSIT,
-    arrow_type,
-    held_schema,
-    hold,
-    replace_ids,
-    transit_schema,
-)
+from sekisho.data.lake.layout import HELD, held_schema, hold, replace_ids
 from sekisho.data.lake.snapshot import Count, Snapshot, Versions
 
 __all__ = [
     "HELD",
-    "TRANSIT",
     "Count",
     "DuckEngine",
     "Engine",
@@ -40,9 +31,7 @@ __all__ = [
     "Snapshot",
     "Targets",
     "Versions",
-    "arrow_type",
     "held_schema",
     "hold",
     "replace_ids",
-    "transit_schema",
 ]

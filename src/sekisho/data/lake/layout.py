@@ -1,4 +1,4 @@
-"""Columns of a table in transit (under tags) and held (under row-level person keys)."""
+"""Columns of a table as it is held: under row-level person keys."""
 
 from __future__ import annotations
 
@@ -8,37 +8,17 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm import Column, table
+from sekisho.cdm import ORIGIN, content_fields
 from sekisho.common.errors import Defect
 
-_ORIGIN: Final = ("source_id", "visit_ref", "kind", "data_class", "record_type")
-TRANSIT: Final = ("tag", *_ORIGIN)
-"""Columns before the content, provider → collector."""
-HELD: Final = ("person_key", *_ORIGIN, "provider", "batch")
+HELD: Final = ("person_key", *ORIGIN, "provider", "batch")
 """Columns before the content at rest. ``person_key`` is random, 32 hex digits, and says nothing."""
-
-_TYPES: Final = {
-    "int64": pa.int64(),
-    "date": pa.date32(),
-    "string": pa.string(),
-    "decimal": pa.string(),
-}
-
-
-def arrow_type(column: Column) -> pa.DataType:
-    """Return the Arrow type; a decimal is a string in its canonical spelling."""
-    return _TYPES[column.type]
-
-
-def transit_schema(name: str) -> pa.Schema:
-    """Return the schema of table ``name`` between provider and collector."""
-    return pa.schema([(column, pa.string()) for column in TRANSIT] + _content(name))
 
 
 def held_schema(name: str) -> pa.Schema:
     """Return the schema of table ``name`` in a lake."""
     own = [(column, pa.int64() if column == "batch" else pa.string()) for column in HELD]
-    return pa.schema(own + _content(name))
+    return pa.schema(own + content_fields(name))
 
 
 def hold(
@@ -80,7 +60,3 @@ def replace_ids(rows: pa.Table, old: str, new: str, mapping: Mapping[str, str]) 
         )
     position = rows.column_names.index(old)
     return rows.set_column(position, new, pc.take(values, places))
-
-
-def _content(name: str) -> list[tuple[str, pa.DataType]]:
-    return [(column.name, arrow_type(column)) for column in table(name).content]

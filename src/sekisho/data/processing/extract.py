@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from sekisho.cdm import arrow_type
 from sekisho.common.errors import Defect
-from sekisho.data.lake import Lake, Session, arrow_type, replace_ids
+from sekisho.data.lake import Lake, Session, replace_ids
 from sekisho.data.lake.engine import Engine
 from sekisho.data.lake.sql import Sql, fill, literal, literals, name, names
 from sekisho.data.processing.order import Period

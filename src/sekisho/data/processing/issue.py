@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from sekisho.data.lake import Engine, Session, arrow_type
+from sekisho.cdm import arrow_type
+from sekisho.data.lake import Engine, Session
 from sekisho.data.lake.sql import Sql, fill, name, names
 from sekisho.data.linkage import define_one_row, filled
 from sekisho.data.processing.plan import PlannedTable

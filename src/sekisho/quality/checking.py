@@ -10,11 +10,10 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm import TABLES
+from sekisho.cdm import TABLES, transit_schema
 from sekisho.common.errors import UserError
-from sekisho.data.collection.checks import Facts, bad_rows, births_of
-from sekisho.data.collection.rules import CollectionRules
-from sekisho.data.lake import transit_schema
+from sekisho.quality.checks import Facts, bad_rows, births_of
+from sekisho.quality.rules import CollectionRules
 
 RULES_COLUMN = "rules"
 """Added to quarantined tables: the ids of the rules that the record broke, in order, by spaces."""

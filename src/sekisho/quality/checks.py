@@ -12,7 +12,7 @@ from datetime import date, timedelta
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.data.collection.rules import Check, Rule
+from sekisho.quality.rules import Check, Rule
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,9 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta, Struct
 
-from sekisho.cdm import TABLES
+from sekisho.cdm import TABLES, transit_schema
 from sekisho.common.errors import UserError
 from sekisho.common.toml import locate, read_toml
-from sekisho.data.lake import transit_schema
 
 Check = Literal[
     "identity", "present", "form", "allowed", "years", "not_after", "not_before_birth",
