@@ -7,9 +7,11 @@ speed drifts from second to second by more than the two differ. Five such proces
 medians; the spread of their ratios is printed. The converter does all that the floor does, so a
 ratio under 1 would be noise. Peak memory is that of a process that converts the batch as one.
 
-Then the same batch by one worker and by two, in turns: wall time, which says something only on a
-machine that is otherwise idle (its load is printed). Last, running bodies: ``--many`` persons at
-each of two holders go to one project through both converters over HTTP (`identity_bodies`).
+Then a batch by the converter alone and by two workers, in turns, the one and then the other first:
+wall time, which says something only on a machine that is otherwise idle (its load is printed), and
+the CPU seconds that no worker can take over, which say it on any machine. Last, running bodies:
+``--many`` persons at each of two holders go to one project through both converters over HTTP
+(`identity_bodies`).
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from resource import RUSAGE_CHILDREN, RUSAGE_SELF, getrusage
 
 import identity_bodies
 import rbcl
@@ -48,6 +51,8 @@ from sekisho.pseudonym.convert import step_of
 from sekisho.pseudonym.stored import StoredBatch, convert_stored
 
 ROUNDS = 5
+CORES = 4
+"""How many times ``--persons`` the batch has on which workers are measured: some seconds long."""
 SLICE = 1000
 HOLDER, PROJECT = body_domain("holder"), project_domain("study", "environment")
 Figures = dict[str, float]
@@ -109,7 +114,7 @@ def in_turns(persons: int) -> Figures:
     """Converter and floor on each slice, the one and then the other first."""
     secret, whole = prepared(persons)
     first, second = secret.rekey(HOLDER, 1), secret.factor(HOLDER, 1)
-    spent = {"converter": 0.0, "floor": 0.0}
+    used = {"converter": 0.0, "floor": 0.0}
     for start in range(0, persons, SLICE):
         batch = Batch(whole.items[start : start + SLICE], whole.public)
         stored = kept(batch)
@@ -118,8 +123,8 @@ def in_turns(persons: int) -> Figures:
             "floor": lambda b=batch: bare(b, first, second, b.public),  # type: ignore[misc]
         }
         for side in sorted(work, reverse=bool(start // SLICE % 2)):
-            spent[side] += timed(work[side])
-    return spent
+            used[side] += timed(work[side])
+    return used
 
 
 def converter(persons: int) -> Figures:
@@ -130,15 +135,29 @@ def converter(persons: int) -> Figures:
     return {"cpu": seconds, "peak_mb": peak_mb()}
 
 
-def cores(persons: int) -> Figures:
-    """One worker and two on the same batch, in turns: wall seconds of each."""
+def cores(persons: int, turn: int) -> Figures:
+    """The converter alone and two workers on one batch: wall seconds of each, CPU of the two.
+
+    ``alone`` is the CPU that the converter's own process spends beside its workers: it hands out
+    chunks, looks at tags, shuffles and writes.
+    """
     secret, batch = prepared(persons)
-    stored, wall = kept(batch), {1: 0.0, 2: 0.0}
-    for processes in wall:
-        begun = time.perf_counter()
+    stored, seconds = kept(batch), Figures()
+    del batch
+    for name, processes in [("one", 1), ("two", 2)][:: -1 if turn % 2 else 1]:
+        begun, own, others = time.perf_counter(), spent(RUSAGE_SELF), spent(RUSAGE_CHILDREN)
         convert(secret, stored, processes)
-        wall[processes] = time.perf_counter() - begun
-    return {"one": wall[1], "two": wall[2]}
+        seconds[name] = time.perf_counter() - begun
+        if processes > 1:
+            seconds["alone"] = spent(RUSAGE_SELF) - own
+            seconds["workers"] = spent(RUSAGE_CHILDREN) - others
+    return seconds
+
+
+def spent(who: int) -> float:
+    """Return the CPU seconds of this process, or of those that it started and that ended."""
+    usage = getrusage(who)
+    return usage.ru_utime + usage.ru_stime
 
 
 def floor(persons: int) -> Figures:
@@ -166,7 +185,6 @@ def receiver(persons: int) -> Figures:
 
 
 WORK = {
-    "cores": cores,
     "in_turns": in_turns,
     "converter": converter,
     "floor": floor,
@@ -181,8 +199,9 @@ DESCRIBED = {
 }
 
 
-def run(work: str, persons: int) -> Figures:
+def run(work: str, persons: int, turn: int = 0) -> Figures:
     command = [sys.executable, __file__, "--work", work, "--persons", str(persons)]
+    command += ["--turn", str(turn)]
     answer: Figures = json.loads(
         subprocess.run(command, check=True, capture_output=True, text=True).stdout
     )
@@ -201,10 +220,6 @@ def compare(persons: int) -> list[dict[str, object]]:
         cpu[side] = statistics.median(one["cpu"] for one in runs)
         peak[side] = max(one["peak_mb"] for one in runs)
     ratio = round(statistics.median(ratios), 3)
-    sides = [run("cores", persons) for _ in range(ROUNDS)]
-    gain = statistics.median(one["one"] / one["two"] for one in sides)
-    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
-    print(f"one worker / two: {gain:.2f} (load of the machine: {load})")
     rows: list[dict[str, object]] = [
         {
             "name": f"{described}, {persons} persons",
@@ -216,31 +231,56 @@ def compare(persons: int) -> list[dict[str, object]]:
         }
         for side, described in DESCRIBED.items()
     ]
-    rows.append(
-        {
-            "name": f"two workers beside one, {persons} persons, load {load}",
-            "value": round(gain, 2),
-            "unit": "times as fast by the clock",
-            "against": "one worker",
-            "ratio": round(gain, 2),
-            "peak_mb": None,
-        }
-    )
     return rows
+
+
+def on_two_cores(persons: int) -> list[dict[str, object]]:
+    """Return the rows about workers: by the clock, and what of the work stays with one process."""
+    rounds = [run("cores", persons, turn) for turn in range(ROUNDS)]
+    gains = sorted(one["one"] / one["two"] for one in rounds)
+    load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+    print("alone / two workers:", ", ".join(f"{gain:.2f}" for gain in gains), f"(load {load})")
+    serial = statistics.median(one["alone"] / (one["alone"] + one["workers"]) for one in rounds)
+    gain = round(statistics.median(gains), 2)
+    return [
+        {
+            "name": f"two workers, {persons} persons, load {load}",
+            "value": gain,
+            "unit": "times as fast by the clock",
+            "against": "the converter alone",
+            "ratio": gain,
+            "peak_mb": None,
+        },
+        {
+            "name": f"CPU that no worker can take over, {persons} persons",
+            "value": round(100 * serial, 1),
+            "unit": "% of the CPU of a conversion by two workers",
+            "against": None,
+            "ratio": None,
+            "peak_mb": None,
+        },
+    ]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--persons", type=int, default=5000)
     parser.add_argument("--many", type=int, default=100_000, help="0 leaves the bodies out")
-    parser.add_argument("--work", choices=WORK, help="one measurement, as JSON on stdout")
+    parser.add_argument(
+        "--work", choices=[*WORK, "cores"], help="one measurement, as JSON on stdout"
+    )
+    parser.add_argument("--turn", type=int, default=0, help="odd: two workers before none")
     default = Path(__file__).parent / "results" / "identity.json"
     parser.add_argument("--out", type=Path, default=default)
     options = parser.parse_args()
     if options.work:
-        print(json.dumps(WORK[options.work](options.persons)))
+        if options.work == "cores":
+            made = cores(options.persons, options.turn)
+        else:
+            made = WORK[options.work](options.persons)
+        print(json.dumps(made))
         return
-    rows = compare(options.persons)
+    rows = compare(options.persons) + on_two_cores(CORES * options.persons)
     if options.many:
         rows += identity_bodies.rows(options.many)
     options.out.parent.mkdir(parents=True, exist_ok=True)

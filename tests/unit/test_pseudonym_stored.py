@@ -50,6 +50,7 @@ def test_a_stored_batch_gives_the_pseudonyms_that_one_in_memory_gives(
     tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch, processes: int, bucket: int
 ) -> None:
     monkeypatch.setattr(stored, "CHUNK", 7)
+    monkeypatch.setattr(stored, "WORTH_WORKERS", len(PEOPLE))
     monkeypatch.setattr(stored, "BUCKET", bucket)
     monkeypatch.setattr(stored, "SORTED", 8)
     batch = world.batch(PEOPLE)
@@ -64,6 +65,7 @@ def test_an_item_that_is_no_ciphertext_is_refused_whoever_finds_it(
     tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch, processes: int
 ) -> None:
     monkeypatch.setattr(stored, "CHUNK", 7)
+    monkeypatch.setattr(stored, "WORTH_WORKERS", len(PEOPLE))
     data = bytearray(pack(world.batch(PEOPLE)))
     data[-32:] = NOBODY
     source = kept(tmp_path, bytes(data))

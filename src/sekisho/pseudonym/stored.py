@@ -11,6 +11,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -22,8 +23,12 @@ from sekisho.pseudonym.convert import Step, convert_items
 from sekisho.pseudonym.group import Element
 from sekisho.pseudonym.workers import Workers
 
-CHUNK: Final = 2048
-"""Persons that are read, and given to a worker, at a time."""
+CHUNK: Final = 256
+"""Persons that are read, and given to a worker, at a time: some 50 ms of work, so that the workers
+of a batch end together."""
+WORTH_WORKERS: Final = 4096
+"""Persons from which on workers are faster than the converter alone: each takes about 0.2 s of CPU
+to start, as long as 1,000 conversions (benchmarks/identity.py)."""
 BUCKET: Final = 32_768
 """Persons that one bucket of the shuffle has about; it is shuffled in memory."""
 SORTED: Final = 2**18
@@ -74,25 +79,28 @@ def convert_stored(
     Raises:
         Refusal: a tag stands twice, or an item is no ciphertext; ``out`` is then of no use.
     """
-    with tempfile.TemporaryDirectory(dir=Path(out.name).parent) as scratch:
-        check_tags_once(batch, Path(scratch))
-        with Shuffled(Path(scratch), batch.count, random) as permuted:
-            for converted in _converted(batch, step, random, processes):
-                permuted.add(converted)
-            out.write(header(batch.count, step.public))
-            for items in permuted.buckets():
-                out.write(items)
+    with ExitStack() as open_:
+        scratch = Path(open_.enter_context(_scratch(out)))
+        convert = partial(_alone, step, random)
+        if processes > 1 and batch.count >= WORTH_WORKERS:
+            # They start while the tags are looked at.
+            convert = open_.enter_context(Workers(step, processes)).converted
+        check_tags_once(batch, scratch)
+        permuted = open_.enter_context(Shuffled(scratch, batch.count, random))
+        for converted in convert(batch.chunks()):
+            permuted.add(converted)
+        out.write(header(batch.count, step.public))
+        for items in permuted.buckets():
+            out.write(items)
 
 
-def _converted(
-    batch: StoredBatch, step: Step, random: RandomBytes, processes: int
-) -> Iterator[bytes]:
-    if processes < 2 or batch.count < 2 * CHUNK:
-        for chunk in batch.chunks():
-            yield convert_items(chunk, step, random)
-        return
-    with Workers(step, processes) as workers:
-        yield from workers.converted(batch.chunks())
+def _alone(step: Step, random: RandomBytes, chunks: Iterable[bytes]) -> Iterator[bytes]:
+    for chunk in chunks:
+        yield convert_items(chunk, step, random)
+
+
+def _scratch(out: BinaryIO) -> tempfile.TemporaryDirectory[str]:
+    return tempfile.TemporaryDirectory(dir=Path(out.name).parent)
 
 
 def check_tags_once(batch: StoredBatch, scratch: Path) -> None:
