@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import heapq
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -81,7 +81,7 @@ def convert_stored(
     """
     with ExitStack() as open_:
         scratch = Path(open_.enter_context(_scratch(out)))
-        convert = partial(_alone, step, random)
+        convert: Callable[[Iterable[bytes]], Iterator[bytes]] = partial(_alone, step, random)
         if processes > 1 and batch.count >= WORTH_WORKERS:
             # They start while the tags are looked at.
             convert = open_.enter_context(Workers(step, processes)).converted
