@@ -22,6 +22,9 @@ class Explanation(NamedTuple):
 
 _JSON = "RFC 8259; FHIR R4 §2.6 JSON"
 _TYPES = "FHIR R4 §2.24 Data types"
+_ARCHIVE = "APPNOTE.TXT 6.3 (ZIP); POSIX.1-2017 pax (TAR); RFC 1952 (gzip)"
+_BOUND = "bounded memory and disk: limits on an archive"
+_INSIDE = "an archive is plain files, each under a name of its own inside it"
 _UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用）"
 _KEY = "reference of formats, 8: identifiers; without one a record cannot follow its person"
 _CDM = "OMOP CDM 5.4: the table's date may not be empty"
@@ -50,6 +53,59 @@ EXPLANATIONS: dict[str, Explanation] = {
         "束ファイルが大きすぎます。分けて送ってください。",
         "The file is too large to be one bundle; split it.",
         "bounded memory: a bundle is read as a whole",
+    ),
+    "archive.kind": Explanation(
+        "ZIPでもTARでもありません。", "This is neither ZIP nor TAR.", "the format is an archive"
+    ),
+    "archive.damaged": Explanation(
+        "圧縮書庫が壊れているか途中で切れています。",
+        "The archive is damaged or ends early.",
+        _ARCHIVE,
+    ),
+    "archive.bomb": Explanation(
+        "展開すると元の大きさに比べて大きくなりすぎる書庫です。",
+        "The archive unpacks to far more than its own size.",
+        _BOUND,
+    ),
+    "archive.too-large": Explanation(
+        "書庫が大きすぎます。分けて送ってください。",
+        "The archive unpacks to too many bytes; split it.",
+        _BOUND,
+    ),
+    "archive.too-many": Explanation(
+        "書庫の中のファイルが多すぎます。分けて送ってください。",
+        "The archive holds too many files; split it.",
+        _BOUND,
+    ),
+    "archive.path": Explanation(
+        "書庫の外を指すなど、使えないファイル名があります。",
+        "A name in the archive points out of it or cannot be used.",
+        _INSIDE,
+    ),
+    "archive.duplicate": Explanation(
+        "書庫の中に同じ名前のファイルが二つあります。",
+        "Two files of the archive have one name.",
+        _INSIDE,
+    ),
+    "archive.link": Explanation(
+        "書庫の中にファイル以外のもの（リンクなど）があります。",
+        "The archive holds a link or another thing that is no plain file.",
+        _INSIDE,
+    ),
+    "archive.encrypted": Explanation(
+        "書庫が暗号化されています。解いてから送ってください。",
+        "The archive is encrypted; open it at the source.",
+        _INSIDE,
+    ),
+    "archive.method": Explanation(
+        "対応していない圧縮方式です。",
+        "The archive is packed by a method that is not read.",
+        "APPNOTE.TXT 4.4.5: stored and deflated are read",
+    ),
+    "archive.nested": Explanation(
+        "書庫の中に書庫があります。取り出して送ってください。",
+        "An archive stands inside the archive; take it out.",
+        _INSIDE,
     ),
     "line.too-long": Explanation(
         "一行が長すぎます。",

@@ -6,7 +6,7 @@ import gzip
 import hmac
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from io import BufferedReader
 from pathlib import Path
 
@@ -23,15 +23,23 @@ class Limits:
         file_bytes: largest file that is read as a whole (a bundle), unpacked.
         receipt_lines: most lines of one receipt.
         piece_bytes: how much is read at once.
+        archive_bytes: most bytes that an archive may unpack to.
+        archive_members: most files in an archive.
+        archive_ratio: how many times its own size it may unpack to, beyond the first
+            ``archive_floor`` bytes. Deflate reaches 1,032; files of records stay below 100.
     """
 
     line_bytes: int = 16 << 20
     file_bytes: int = 256 << 20
     receipt_lines: int = 20_000
     piece_bytes: int = 1 << 20
+    archive_bytes: int = 16 << 30
+    archive_members: int = 100_000
+    archive_ratio: int = 200
+    archive_floor: int = 16 << 20
 
     def __post_init__(self) -> None:
-        if min(self.line_bytes, self.file_bytes, self.receipt_lines, self.piece_bytes) < 1:
+        if min(astuple(self)) < 1:
             raise ValueError("limits are positive")
 
 
