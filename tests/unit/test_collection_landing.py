@@ -41,6 +41,11 @@ def part(tmp_path: Path) -> Part:
     return prepared([ndjson(tmp_path / "a.ndjson", *resources)]).parts[NORTH]
 
 
+def held(landed: Landed, rules: CollectionRules) -> set[str]:
+    """Return the rules for which something was held back."""
+    return {b.rule for b in landed.breaches if rules.find(b.rule).verdict == "hold"}
+
+
 def tags(part: Part) -> set[str]:
     return {tag for tag, _ in part.identities}
 
@@ -58,7 +63,7 @@ def test_what_is_right_lands(part: Part, rules: CollectionRules) -> None:
     landed = check(part.tables, rules, day=DAY, tags=tags(part))
     assert landed.tables == part.tables
     assert landed.quarantined == {}
-    assert landed.breaches == ()
+    assert held(landed, rules) == set()
 
 
 BAD = [
@@ -118,7 +123,7 @@ def test_numbers_have_one_spelling(
     file = ndjson(tmp_path / "a.ndjson", patient(1), laboratory(1))
     tables = changed(prepared([file]).parts[SOUTH].tables, "measurement", column, value)
     landed = check(tables, rules, day=DAY)
-    assert {b.rule for b in landed.breaches} == ({rule} if rule else set())
+    assert held(landed, rules) == ({rule} if rule else set())
 
 
 def test_negative_amounts_are_quarantined(tmp_path: Path, rules: CollectionRules) -> None:

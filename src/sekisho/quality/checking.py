@@ -12,7 +12,8 @@ import pyarrow.compute as pc
 
 from sekisho.cdm import TABLES, transit_schema
 from sekisho.common.errors import UserError
-from sekisho.quality.checks import Facts, bad_rows, births_of
+from sekisho.quality.checks import bad_rows
+from sekisho.quality.facts import facts_of
 from sekisho.quality.rules import CollectionRules
 
 RULES_COLUMN = "rules"
@@ -49,7 +50,8 @@ def check(
 ) -> Landed:
     """Check a submission's tables in transit layout.
 
-    A record (record type and source id) with one bad row in any table is quarantined whole.
+    A record (record type and source id) with one bad row in any table is quarantined whole; what a
+    rule only notes lands, and stands among the breaches.
 
     Args:
         day: day of submission, in Japan.
@@ -60,7 +62,7 @@ def check(
             nothing of the submission is kept.
     """
     checked = {name: _laid_out(name, tables[name]) for name in sorted(tables)}
-    facts = Facts(day, tags, births_of(checked.get("person")))
+    facts = facts_of(checked, day, tags)
     names = {name: _record_names(rows) for name, rows in checked.items()}
     broken: dict[str, dict[str, None]] = {}
     breaches: list[Breach] = []
@@ -69,8 +71,9 @@ def check(
             mask = bad_rows(rule, table, rows, facts)
             if mask is None or not pc.any(mask, min_count=0).as_py():
                 continue
-            for name in names[table].filter(mask).unique().to_pylist():
-                broken.setdefault(name, {})[rule.id] = None
+            if rule.verdict == "hold":
+                for name in names[table].filter(mask).unique().to_pylist():
+                    broken.setdefault(name, {})[rule.id] = None
             breaches += _breaches(rule.id, table, rows.filter(mask))
     bad = pa.array(sorted(broken), pa.string())
     why = pa.array([" ".join(broken[name]) for name in sorted(broken)], pa.string())

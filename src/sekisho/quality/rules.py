@@ -15,8 +15,13 @@ from sekisho.common.toml import locate, read_toml
 
 Check = Literal[
     "identity", "present", "form", "allowed", "years", "not_after", "not_before_birth",
-    "after_start", "not_negative",
+    "after_start", "not_negative", "not_long_after_death", "longest", "sex", "range", "twice",
+    "share",
 ]  # fmt: skip
+Sort = Literal["conformance", "completeness", "plausibility"]
+"""Kahn et al., A harmonized data quality assessment terminology (eGEMs 2016, 4(1):1244)."""
+Verdict = Literal["hold", "note"]
+"""``hold`` puts the whole record into quarantine; ``note`` tells the clerk, and lets it land."""
 Said = Annotated[str, Meta(min_length=1, max_length=400)]
 
 _NEEDS: dict[str, str] = {
@@ -24,6 +29,11 @@ _NEEDS: dict[str, str] = {
     "allowed": "values",
     "years": "earliest",
     "not_after": "days",
+    "not_long_after_death": "days",
+    "longest": "days",
+    "sex": "code",
+    "range": "range",
+    "share": "least",
 }
 
 
@@ -32,24 +42,64 @@ class Text(Struct, frozen=True, forbid_unknown_fields=True):
     en: Said
 
 
+class CodesOfSex(Struct, frozen=True, forbid_unknown_fields=True):
+    """Codes that speak of one sex only.
+
+    Args:
+        system: pattern of ``*_source_system``.
+        codes: pattern of the code, as a regular expression over the whole of it.
+        gender: the concept that a person with such a code has.
+    """
+
+    system: Said
+    codes: Said
+    gender: int
+
+
+class Range(Struct, frozen=True, forbid_unknown_fields=True):
+    """Between which values a measurement is believed, in ``unit``; other units are left alone."""
+
+    system: Said
+    codes: Said
+    unit: tuple[Said, ...]
+    least: float
+    most: float
+
+    def __post_init__(self) -> None:
+        if not self.least < self.most:
+            raise ValueError("a range has a least value below its greatest")
+
+
 class Rule(Struct, frozen=True, forbid_unknown_fields=True):
     """One check.
 
     ``columns`` and ``except`` are patterns of ``table.column``; ``days`` counts from the day of
-    submission; ``mend`` tells a clerk what to do.
+    submission (or death, or the start); ``mend`` tells a clerk what to do.
+
+    Args:
+        least: for ``share``, the part of a column's rows that should have a value.
     """
 
     id: Annotated[str, Meta(pattern=r"^[a-z][a-z.\-]{2,60}$")]
     check: Check
+    sort: Sort
     title: Text
     mend: Text
     source: Said
+    verdict: Verdict = "hold"
     columns: tuple[str, ...] = ()
     except_: tuple[str, ...] = msgspec.field(name="except", default=())
     pattern: str | None = None
     values: tuple[int, ...] | None = None
     earliest: int | None = None
     days: Annotated[int, Meta(ge=0)] | None = None
+    code: tuple[CodesOfSex, ...] | None = None
+    range: tuple[Range, ...] | None = None
+    least: Annotated[float, Meta(gt=0, le=1)] | None = None
+
+    def __post_init__(self) -> None:
+        if self.check in ("share", "twice") and self.verdict != "note":
+            raise ValueError(f"{self.check!r} speaks of many rows: it can only be noted")
 
     def of(self, table: str, column: str) -> bool:
         """Tell whether the rule speaks of a column."""
