@@ -26,6 +26,8 @@ _ARCHIVE = "APPNOTE.TXT 6.3 (ZIP); POSIX.1-2017 pax (TAR); RFC 1952 (gzip)"
 _BOUND = "bounded memory and disk: limits on an archive"
 _INSIDE = "an archive is plain files, each under a name of its own inside it"
 _UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用）"
+_HL7 = "HL7 v2.5 chapter 2; JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2"
+_SSMIX = "JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2 (HS026): folders and file names"
 _KEY = "reference of formats, 8: identifiers; without one a record cannot follow its person"
 _CDM = "OMOP CDM 5.4: the table's date may not be empty"
 
@@ -37,6 +39,11 @@ EXPLANATIONS: dict[str, Explanation] = {
         "ファイルではなくフォルダーです。",
         "This is a folder, not a file.",
         "files are read one by one",
+    ),
+    "file.link": Explanation(
+        "シンボリックリンクは読みません。ファイルそのものを置いてください。",
+        "A symbolic link is not followed; put the file itself there.",
+        "a link can lead out of the folder that was named",
     ),
     "file.unreadable": Explanation(
         "ファイルを開けません。", "The file cannot be opened.", "the reader needs read access"
@@ -115,7 +122,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     "line.encoding": Explanation(
         "文字コードが正しくありません。",
         "The line is not in the format's encoding.",
-        "UTF-8 for FHIR (RFC 8259 §8.1), CP932 for UKE",
+        "UTF-8 for FHIR (RFC 8259 §8.1), CP932 for UKE, ISO-2022-JP for SS-MIX2",
     ),
     "line.nul": Explanation(
         "NUL文字が含まれています。", "The line holds a NUL byte.", "no format here allows NUL"
@@ -225,6 +232,42 @@ EXPLANATIONS: dict[str, Explanation] = {
         "GOの総合計点数が点数の合計と合いません。",
         "The points in GO differ from the sum over the receipts.",
         _UKE,
+    ),
+    "hl7.header": Explanation(
+        "MSHで始まるHL7メッセージではないか、区切り文字が規定と違います。",
+        "This is no HL7 message that starts with MSH and the usual delimiters.",
+        _HL7,
+    ),
+    "hl7.charset": Explanation(
+        "MSH-18の文字集合は規定にありません。",
+        "MSH-18 names a character set that the format does not allow.",
+        _HL7,
+    ),
+    "hl7.malformed": Explanation(
+        "HL7メッセージとして読めません。", "This cannot be read as an HL7 message.", _HL7
+    ),
+    "hl7.number": Explanation(
+        "数値の項目が数値ではありません。", "A numeric field holds no number.", _HL7
+    ),
+    "ssmix.name": Explanation(
+        "ファイル名がSS-MIX2の規則と違います。",
+        "The file's name does not follow the rules of SS-MIX2.",
+        _SSMIX,
+    ),
+    "ssmix.misplaced": Explanation(
+        "ファイル名とフォルダーが違う患者・診療日・データ種別を示しています。",
+        "The file's name and its folders name different patients, days or kinds of data.",
+        _SSMIX,
+    ),
+    "ssmix.kind": Explanation(
+        "メッセージ型(MSH-9)がデータ種別と合いません。",
+        "The type of message (MSH-9) does not belong to the kind of data.",
+        _SSMIX,
+    ),
+    "ssmix.patient": Explanation(
+        "PID-3の患者IDがファイル名・フォルダーの患者IDと違います。誰の記録か決められません。",
+        "The patient in PID-3 is not the one in the file's name, so whose it is cannot be told.",
+        _SSMIX,
     ),
     "uke.too-long": Explanation(
         "一件のレセプトの行数が多すぎます。", "A receipt has too many lines.", "bounded memory"

@@ -29,6 +29,8 @@ class Profile:
     Args:
         identifier: what the framework ties records by.
         local_systems: beginnings of the systems whose numbers are this institution's own.
+        institution: the code (10 digits) that completes JP Core's system of an institution's own
+            numbers where a format does not say whose they are; without it they tie nothing.
         twelve_digits: its own numbers have twelve digits. Without this word for it such a number
             whose last digit fits is refused as an individual number, as one in ten does.
     """
@@ -37,6 +39,7 @@ class Profile:
     mapping: Mapping[str, PersonKey] = field(default_factory=dict, repr=False)
     local_systems: tuple[str, ...] = (JP_LOCAL,)
     twelve_digits: bool = False
+    institution: str = ""
 
     def settle(self, identity: Identity) -> Identity:
         """Return ``identity`` with the key that counts here, or why there is none."""
@@ -54,7 +57,10 @@ class Profile:
         for system, value in others:
             if system.startswith(self.local_systems):
                 mapped = self.mapping.get(fold(value))
-                return mapped or local(system, value, twelve_digits=self.twelve_digits)
+                whose = f"{JP_LOCAL}{self.institution}" if system == JP_LOCAL else system
+                if mapped is not None or whose == JP_LOCAL:
+                    return mapped
+                return local(whose, value, twelve_digits=self.twelve_digits)
         return None
 
     def _holds_my_number(self, identity: Identity) -> bool:

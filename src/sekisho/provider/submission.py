@@ -100,7 +100,7 @@ def read(
         UserError: there is no such format.
     """
     reader = format_of(format_id)
-    for path in files:
+    for path in reader.arrange(files):
         yield from reader.read(path, limits or Limits())
 
 
@@ -110,7 +110,8 @@ def repeatable(files: Sequence[Path], format_id: str, provider_key: bytes) -> Ra
     A submission that is sent again before its receipt came then has the tags of the first one, so
     that its halves fit together however they arrive.
     """
-    digests = [keyed_digest(path, provider_key) or "" for path in files]
+    arranged = format_of(format_id).arrange(files)
+    digests = [keyed_digest(path, provider_key) or "" for path in arranged]
     return seeded(provider_key, "tags", format_id, *digests)
 
 
@@ -144,7 +145,10 @@ def prepare(
     gathering = Gathering(
         reader.id, reader.family, classify, provider_key, frozenset(bodies), profile or Profile()
     )
-    digests = _read_all(reader.read, files, gathering, provider_key, progress, limits or Limits())
+    arranged = reader.arrange(files)
+    digests = _read_all(
+        reader.read, arranged, gathering, provider_key, progress, limits or Limits()
+    )
     keys = gathering.resolve()
     counts = gathering.counts()
     findings = gathering.findings.all()

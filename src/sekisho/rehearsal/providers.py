@@ -149,6 +149,7 @@ class Providers:
             identifier=self.framework.open.identifier,
             mapping=read_mapping(Path(provider.mapping)) if provider.mapping else {},
             twelve_digits=provider.twelve_digits,
+            institution=provider.code,
         )
 
 

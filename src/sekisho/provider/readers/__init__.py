@@ -5,12 +5,13 @@ A new format is a module with ``read(path, limits)`` and a line in `FORMATS`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.common.errors import UserError
-from sekisho.provider.readers import fhir_bundle, fhir_ndjson, uke
+from sekisho.provider.readers import fhir_bundle, fhir_ndjson, ssmix, uke
+from sekisho.provider.readers.ssmix_storage import arranged
 from sekisho.provider.records import Note, Record
 from sekisho.provider.sources import Limits
 
@@ -23,11 +24,14 @@ class Format:
 
     Args:
         family: formats of one family name the same source record alike, so that it supersedes.
+        arrange: the files that given paths mean, in the order in which the last one counts; a
+            format that is a folder of files looks into folders.
     """
 
     id: str
     family: str
     read: Callable[[Path, Limits], Iterator[Record | Note]]
+    arrange: Callable[[Sequence[Path]], Sequence[Path]] = list
 
 
 FORMATS: dict[str, Format] = {
@@ -36,6 +40,7 @@ FORMATS: dict[str, Format] = {
         Format("fhir-ndjson", "fhir", fhir_ndjson.read),
         Format("fhir-bundle", "fhir", fhir_bundle.read),
         Format("uke", "uke", uke.read),
+        Format("ss-mix2", "ss-mix2", ssmix.read, arranged),
     )
 }
 

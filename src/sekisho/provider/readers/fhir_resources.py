@@ -47,7 +47,7 @@ _VISITS = {"IMP": 9201, "ACUTE": 9201, "NONAC": 9201, "AMB": 9202, "EMER": 9203}
 _CURRENCIES = {"JPY": 44818592, "USD": 44818668}
 _VISIT_TOTAL = 5031
 _MEASURED = ("laboratory", "vital-signs")
-_LONGEST_SUPPLY = 180  # days; OHDSI ETL-LambdaBuilder, JMDC
+LONGEST_SUPPLY = 180  # days; OHDSI ETL-LambdaBuilder, JMDC
 _COMPARATORS = ("<", "<=", ">=", ">", "ad")
 
 
@@ -144,7 +144,7 @@ def drug(it: Drug, names: Names) -> Result:
     )
     bounds = timing.repeat.bounds_duration if timing.repeat else None
     days = _days(dispense.expected_supply_duration) or _days(bounds)
-    end = start + min(days, _LONGEST_SUPPLY) - 1 if days else optional_day(period.end)
+    end = start + min(days, LONGEST_SUPPLY) - 1 if days else optional_day(period.end)
     quantity = dispense.quantity or it.dose_quantity or Quantity()
     return _one(
         row(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from sekisho.provider.readers.fhir_resources import LONGEST_SUPPLY
 from sekisho.provider.readers.uke_values import (
     DISEASE,
     MEDICINE,
@@ -22,7 +23,6 @@ _SUSPECTED = "8002"  # 修飾語 「の疑い」
 _ENDED = ("2", "3", "4")  # 転帰: cured, died, stopped
 _DIED = "3"
 _ORAL = "21"  # 診療識別 内服: the count is the days supplied
-_LONGEST_SUPPLY = 180
 
 
 @dataclass(frozen=True)
@@ -130,7 +130,7 @@ def medicine(get: Get, fields: list[str], number: int, of: Context) -> tuple[Row
             of.visit_on(when),
             drug_concept_id=0,
             drug_exposure_start_date=when,
-            drug_exposure_end_date=when + (min(count, _LONGEST_SUPPLY) - 1 if oral else 0),
+            drug_exposure_end_date=when + (min(count, LONGEST_SUPPLY) - 1 if oral else 0),
             drug_type_concept_id=32818 if of.inpatient else 32869,
             quantity=amount(get(4), count),
             days_supply=count if oral else None,

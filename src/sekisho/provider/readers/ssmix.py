@@ -1,0 +1,109 @@
+"""SS-MIX2 標準化ストレージ: one message file → records, one for each fact in it.
+
+Rules kept: the folder, the file's name and PID-3 must name the same patient, else the file stays
+here (nobody guesses whose it is); of one order the latest file counts; a file of diagnoses (PPR-01)
+replaces the one before as a whole; a file that says "deleted" leaves nothing; names and free text
+are never rows. Which fact gives which row is in `ssmix_facts`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sekisho.provider.readers.hl7_message import Segment, parse
+from sekisho.provider.readers.ssmix_facts import KINDS, UNKNOWN
+from sekisho.provider.readers.ssmix_message import Fact, Message
+from sekisho.provider.readers.ssmix_person import identity_of, patient_name, person_row
+from sekisho.provider.readers.ssmix_storage import DELETED, PENDING, MessageName
+from sekisho.provider.records import (
+    UNREADABLE,
+    Note,
+    Outcome,
+    Record,
+    SetAside,
+    Unreadable,
+    refused,
+)
+from sekisho.provider.sources import Limits, SourceProblem, whole
+
+BASIC = "ADT-00"
+"""The kind that tells who a patient is."""
+
+
+def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
+    """Yield the records of one message file, with the segment's number as the line."""
+    kind = UNREADABLE
+    try:
+        if path.is_symlink():
+            raise SourceProblem("file.link")
+        name = MessageName.of(path)
+        kind = name.record_type
+        segments = parse(whole(path, limits))
+        _check(name, segments)
+    except SourceProblem as problem:
+        yield Note(problem.line, problem.code)
+        return
+    except Unreadable as problem:
+        yield refused(kind, 1, f"file/{path.name}", problem.code)
+        return
+    yield from _records(name, segments)
+
+
+def _check(name: MessageName, segments: tuple[Segment, ...]) -> None:
+    expected = KINDS.get(name.kind)
+    if expected and segments[0].get(9) not in expected.messages:
+        raise Unreadable("ssmix.kind")
+    patients = {one.get(3) for one in segments if one.kind == "PID"}
+    if patients != {name.patient}:
+        raise Unreadable("ssmix.patient")
+
+
+def _records(name: MessageName, segments: tuple[Segment, ...]) -> Iterator[Record]:
+    kind, patient = name.record_type, patient_name(name.patient)
+    if name.condition == PENDING:
+        # it neither counts nor takes the place of what counted
+        unit = f"{name.unit}/{name.moment}"
+        yield Record(kind, 1, unit, outcome=Outcome.SET_ASIDE, code="pending")
+        return
+    message, known = Message(name, segments), KINDS.get(name.kind, UNKNOWN)
+    try:
+        unit = (known.unit and known.unit(message)) or name.unit
+    except Unreadable as problem:
+        yield refused(kind, 1, name.unit, problem.code)
+        return
+    deleted = name.condition == DELETED
+    part = 0
+    if name.kind == BASIC and not deleted:
+        yield _basic(segments, unit, patient)
+        part = 1
+    tell = known.undone if deleted else known.facts
+    for fact in tell(message) if tell else ():
+        yield _fact(fact, f"{kind}{fact.suffix}", unit, patient, part)
+        part += 1
+    if part == 0:
+        reason = "cancelled" if deleted else known.otherwise
+        yield Record(kind, 1, unit, (), patient, Outcome.SET_ASIDE, reason, whole=False)
+
+
+def _basic(segments: tuple[Segment, ...], unit: str, patient: str) -> Record:
+    pid = next(one for one in segments if one.kind == "PID")
+    identity = identity_of(segments, patient)
+    try:
+        rows = (person_row(pid),)
+    except Unreadable as problem:
+        return refused(
+            BASIC, pid.number, unit, problem.code, patient=patient, identity=identity, whole=False
+        )
+    return Record(BASIC, pid.number, unit, rows, patient, identity=identity, whole=False)
+
+
+def _fact(fact: Fact, kind: str, unit: str, patient: str, part: int) -> Record:
+    line, code = fact.segment.number, ""
+    try:
+        return Record(kind, line, unit, fact.rows(), patient, part=part, whole=False)
+    except SetAside as reason:
+        outcome, code = Outcome.SET_ASIDE, reason.code
+    except Unreadable as problem:
+        outcome, code = Outcome.REFUSED, problem.code
+    return Record(kind, line, unit, (), patient, outcome, code, part=part, whole=False)

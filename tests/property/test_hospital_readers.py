@@ -1,0 +1,95 @@
+"""Whatever is in a file of a hospital or a check-up, readers neither crash nor lose a record."""
+
+from __future__ import annotations
+
+import tempfile
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sekisho.common.errors import UserError
+from sekisho.common.randomness import seeded
+from sekisho.provider import Limits, Profile, Record, prepare, read
+from ssmix_files import INSTITUTION, message
+from submissions import KEY, TWO_BODIES, classify, even
+
+LIMITS = Limits(line_bytes=20_000, file_bytes=100_000)
+quick = settings(
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+def settled(paths: Sequence[Path], format_id: str) -> None:
+    """Assert that the files are read without a crash and that every record has one fate."""
+    records = [x for x in read(format_id, paths, LIMITS) if isinstance(x, Record)]
+    profile = Profile(institution=INSTITUTION)
+    try:
+        one = prepare(
+            paths,
+            format_id,
+            classify,
+            KEY,
+            TWO_BODIES,
+            seeded(1),
+            limits=LIMITS,
+            profile=profile,
+        )
+    except UserError as error:
+        if error.code != "submission.nothing-readable":
+            raise
+        return
+    even(one)
+    assert one.read == Counter(record.record_type for record in records)
+
+
+KINDS = ("ADT-00", "ADT-22", "ADT-52", "ADT-61", "PPR-01", "OMP-01", "OMP-02", "OMP-12", "OML-11")
+TYPES = {"PPR-01": "PPR", "OMP-01": "RDE", "OMP-02": "RDE", "OMP-12": "RAS", "OML-11": "OUL"}
+SEGMENTS = ("IN1", "PV1", "EVN", "AL1", "IAM", "OBX", "OBR", "SPM", "PRB", "ZPR", "ORC", "RXE",
+            "RXC", "RXA", "TQ1", "PID", "ZZ")  # fmt: skip
+segments = st.builds(
+    lambda kind, fields: "|".join((kind, *fields)),
+    st.sampled_from(SEGMENTS),
+    st.lists(st.text(alphabet='0123456789^~&\\.EF"あ-<X', max_size=12), max_size=22),
+)
+
+
+@quick
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(KINDS),
+            st.lists(segments, max_size=5),
+            st.sampled_from("0122111"),
+            st.integers(0, 3),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    st.binary(max_size=12),
+    st.integers(0, 300),
+)
+def test_any_storage_is_read_and_balanced(
+    files: list[tuple[str, list[str], str, int]], noise: bytes, place: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        made = [message(root, "ADT-00", day="-")]
+        for number, (kind, lines, condition, order) in enumerate(files):
+            made.append(
+                message(
+                    root,
+                    kind,
+                    *lines,
+                    condition=condition,
+                    order=str(order),
+                    moment=f"2026031012000000{number}",
+                    msh9=TYPES.get(kind, "ADT"),
+                )
+            )
+        data = made[-1].read_bytes()
+        made[-1].write_bytes(data[:place] + noise + data[place:])
+        settled([root], "ss-mix2")
+        settled(made[::-1], "ss-mix2")
