@@ -110,11 +110,15 @@ class SetAside(Exception):
 
 
 _ORDER = {t.name: tuple(c.name for c in t.content) for t in TABLES}
+_ABSENT = {
+    name: tuple(0 if column.endswith("_concept_id") else None for column in columns)
+    for name, columns in _ORDER.items()
+}
 _KNOWN = {name: frozenset(columns) for name, columns in _ORDER.items()}
 
 
 def row(table: str, visit: str | None = None, /, **values: Any) -> Row:
-    """Return a row; columns that are not given are null.
+    """Return a row; columns that are not given are null, concepts 0 (OMOP: none matches).
 
     Raises:
         Defect: the table has no such column.
@@ -123,7 +127,7 @@ def row(table: str, visit: str | None = None, /, **values: Any) -> Row:
         raise Defect(
             "provider.no-column", f"{table} lacks {sorted(values.keys() - _KNOWN[table])}."
         )
-    return (table, visit, tuple(map(values.get, _ORDER[table])))
+    return (table, visit, tuple(map(values.get, _ORDER[table], _ABSENT[table])))
 
 
 def refused(record_type: str, line: int, unit: str, code: str, **more: Any) -> Record:

@@ -22,6 +22,7 @@ CODES: dict[str, tuple[str, ...]] = {
     "condition_source_value": ("E11", "E119", "I10", "N18", "J45", "C349", "E84", "U07", "8842106"),
     "drug_source_value": ("620007151", "610443047", "622415401", "999999999"),
     "procedure_source_value": ("160008010", "150011310", "K5463", "D215"),
+    "device_source_value": ("710010001", "739200000"),
     "measurement_source_value": ("2160-0", "4548-4", "8480-6", "3D010000001926101"),
     "observation_source_value": ("72166-2", "63513-6", "9A721000000000001"),
     "visit_source_value": ("AMB", "IMP", "EMER", "外来"),
@@ -30,6 +31,8 @@ CODES: dict[str, tuple[str, ...]] = {
     "value_source_value": ("陰性", "1+", "測定不能", "＜０．５", "髙値", "正常"),
     "cost_source_value": ("MM", "SI", "IY"),
     "cost_domain_id": ("Visit", "Drug", "Procedure"),
+    "drg_source_value": ("010060x2990401", "040081xx99x00x"),
+    "payer_source_value": ("01", "06", "39", "67"),
     "cause_source_value": ("I219", "C349", "R99"),
 }
 """Published codes and made-up texts per column; the last of a list is the rare one."""
