@@ -18,7 +18,6 @@ from sekisho.data.collection import (
     content_digest,
     read_declared,
     receipt_payload,
-    supersede,
 )
 from sekisho.provider import Part
 from sekisho.quality import CollectionRules, Landed, check, load_rules
@@ -256,30 +255,6 @@ def test_the_digest_does_not_hang_on_the_order_of_rows(part: Part) -> None:
         name: rows.take(list(range(rows.num_rows))[::-1]) for name, rows in part.tables.items()
     }
     assert content_digest(turned) == content_digest(part.tables)
-
-
-def test_records_sent_again_are_named_as_replaced(tmp_path: Path) -> None:
-    first = prepared([ndjson(tmp_path / "a.ndjson", patient(1), condition(1), condition(2))])
-    again = prepared(
-        [ndjson(tmp_path / "b.ndjson", patient(1), condition(2), condition(3))], seed=2
-    )
-    replaced = supersede(again.parts[NORTH].tables, first.parts[NORTH].tables)
-    assert replaced.records == {"Condition": 1, "Patient": 1}
-    assert {name: len(ids) for name, ids in replaced.sources.items()} == {
-        "condition_occurrence": 1,
-        "person": 1,
-    }
-
-
-def test_a_unit_sent_again_replaces_parts_that_it_no_longer_has() -> None:
-    unit, other = "a" * 32, "b" * 32
-    landed = pa.table(
-        {"record_type": ["SY", "SY", "SY"], "source_id": [f"{unit}.1", f"{unit}.2", f"{other}.1"]}
-    )
-    arrived = pa.table({"record_type": ["SI"], "source_id": [f"{unit}.1"]})
-    replaced = supersede({"procedure_occurrence": arrived}, {"condition_occurrence": landed})
-    assert replaced.records == {"SY": 2}
-    assert replaced.sources["condition_occurrence"].to_pylist() == [f"{unit}.1", f"{unit}.2"]
 
 
 @pytest.mark.parametrize(

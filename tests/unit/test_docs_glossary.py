@@ -62,7 +62,7 @@ PLUMBING = {
         "Facts FormRule JoiningRule LaneState LedgerHead ListMinimum Motion Outcome Part Period "
         "PermitRule Recognise Running SealDecision Seat Submit Substitute Tally Vote Withdraw"
     ),
-    "collection": "Declared Line Replaced",
+    "collection": "Declared Line",
     "quality": "Breach CollectionRules Landed Rule",
     "uses": "Standing UsesRule",
     "person": "Asked Project StandingChoice",

@@ -90,6 +90,37 @@ def test_record_sent_again_replaces_all_its_rows_also_in_other_tables(tmp_path: 
     assert lake.totals(snapshot) == {"person": (1, 1), "observation": (1, 1)}
 
 
+def test_replaced_records_are_counted_by_type_once_and_with_parts_that_are_gone(
+    tmp_path: Path,
+) -> None:
+    lake = Lake(tmp_path)
+    first = [
+        condition("x", "1", "I10"),
+        condition("x", "1", "I11"),
+        condition("x", "u.1", record_type="SY"),
+        condition("x", "u.2", record_type="SY"),
+        condition("x", "other.1", record_type="SY"),
+    ]
+    before = Snapshot(
+        1,
+        lake.land(
+            1,
+            "a",
+            {
+                "condition_occurrence": held("condition_occurrence", first),
+                "observation": held("observation", [{"person_key": "x", "source_id": "1"}]),
+            },
+        ),
+    )
+    elsewhere = held("condition_occurrence", [condition("x", "1")], 2, provider="p2")
+    lake.land(2, "b", {"condition_occurrence": elsewhere})
+    assert lake.replaced_by(2, before) == {}
+
+    again = [condition("x", "1"), condition("x", "u.1"), condition("x", "new")]
+    lake.land(3, "c", {"condition_occurrence": held("condition_occurrence", again, 3)})
+    assert lake.replaced_by(3, before) == {"R": 1, "SY": 2}
+
+
 def test_latest_batch_counts_whatever_the_order_of_landing(tmp_path: Path) -> None:
     lake = Lake(tmp_path)
     lake.land(2, "b", tables(2, condition("x", "1", "I11")))
@@ -105,7 +136,9 @@ def test_same_source_id_of_another_provider_is_another_record(tmp_path: Path) ->
     snapshot = Snapshot(2, lake.land(2, "b", {"condition_occurrence": other}))
 
     assert [code for _, code in sorted(codes(lake, snapshot))] == ["I10", "I11"]
-    assert lake.known_sources(snapshot, "condition_occurrence").num_rows == 2
+    assert [known.num_rows for known in lake.known_sources(snapshot, ["condition_occurrence"])] == [
+        2
+    ]
 
 
 def test_a_receipt_sent_again_with_fewer_lines_replaces_all_of_its_lines(tmp_path: Path) -> None:

@@ -32,6 +32,8 @@ class Stage:
     keys: Mapping[str, Path]
     watch: Callable[[str], None] = lambda text: None
     clients: dict[str, Client] = field(default_factory=dict)
+    busy: str = ""
+    """The body that was last found at work: it is asked first."""
 
     @property
     def deployment(self) -> Deployment:
@@ -79,24 +81,27 @@ class Stage:
         before: int | None = None
         pause, longest = PAUSE
         while True:
-            waiting, done = self._work()
-            if waiting == 0 and before == done:
+            done = self._done()
+            if done is not None and before == done:
                 return
-            before = done if waiting == 0 else None
+            before = done
             if self.fleet.dead():
                 raise PeerError("body.died", f"Ended on the way: {', '.join(self.fleet.dead())}.")
             if time.monotonic() > deadline:
-                raise PeerError("rehearsal.restless", f"{waiting} tasks still wait.")
+                raise PeerError("rehearsal.restless", f"Tasks of {self.busy} still wait.")
             time.sleep(pause)
             pause = min(pause * 1.3, longest)
 
-    def _work(self) -> tuple[int, int]:
-        waiting = done = 0
-        for body in self.deployment.urls:
+    def _done(self) -> int | None:
+        """Return how many tasks all bodies have done; None as soon as one has work."""
+        done = 0
+        for body in sorted(self.deployment.urls, key=lambda one: one != self.busy):
             queue = self.ask(OBSERVER, body, "rehearsal/queue")
-            waiting += int(queue["waiting"])
+            if queue["waiting"]:
+                self.busy = body
+                return None
             done += int(queue["done"])
-        return waiting, done
+        return done
 
     def close(self) -> None:
         for client in self.clients.values():

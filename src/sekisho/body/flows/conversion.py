@@ -151,7 +151,8 @@ def _facts(body: Body, reason: Reason, signer: str) -> desk.Facts:
     revoked = permit is not None and is_revoked(body, permit.permit)
     before = _hop(body, reason)
     epoch, former = epochs.accepted(body)
-    parties = [one for one in body.directory if not expulsion.is_revoked(body, one.id)]
+    gone = expulsion.revoked(body)
+    parties = [one for one in body.directory if one.id not in gone]
     return desk.Facts(
         today=body.today(),
         epoch=epoch,

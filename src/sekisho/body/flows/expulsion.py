@@ -73,6 +73,11 @@ def take(body: Body, message: Incoming) -> Outcome:
     return outcome
 
 
+def revoked(body: Body) -> frozenset[str]:
+    """Return all who were revoked, as far as this body was told."""
+    return frozenset(party for party, _ in body.store.find(REVOKED_BODY))
+
+
 def is_revoked(body: Body, party: str) -> bool:
     """Return whether ``party`` was revoked, as far as this body was told."""
     return body.store.get(REVOKED_BODY, party) is not None

@@ -7,7 +7,6 @@ from collections.abc import Mapping
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sekisho import quality
 from sekisho.body.context import Body
@@ -93,9 +92,8 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         name: hold(name, rows, persons, provider=arrived.sender, batch=batch)
         for name, rows in landed.tables.items()
     }
-    known = {name: _own(lake.known_sources(previous, name), arrived.sender) for name in held}
-    replaced = collection.supersede(landed.tables, known)
     versions = lake.land(batch, submission, held)
+    replaced = lake.replaced_by(batch, previous)
     made = Snapshot(1 + previous.number, versions)
     if landed.quarantined:
         _quarantine(body, submission, landed.quarantined, persons)
@@ -129,8 +127,8 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     )
     if by_choice:
         outcome.put.append(("set-aside", submission, _by_choice(by_choice, chosen)))
-    if replaced.records:
-        outcome.put.append(("replaced", submission, {"records": replaced.records}))
+    if replaced:
+        outcome.put.append(("replaced", submission, {"records": replaced}))
     return outcome
 
 
@@ -145,10 +143,6 @@ def _methods(arrived: transfer.Arrived) -> list[tuple[Tag, str]]:
     if rows is None:
         return []
     return list(zip(rows["tag"].to_pylist(), rows["method"].to_pylist(), strict=True))
-
-
-def _own(sources: pa.Table, provider: str) -> pa.Table:
-    return sources.filter(pc.equal(sources["provider"], provider))
 
 
 def _by_choice(records: Counter[tuple[str, str]], chosen: Mapping[str, pa.Table]) -> Json:

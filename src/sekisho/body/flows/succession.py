@@ -219,7 +219,7 @@ def _take_records(body: Body, arrival: transfer.Arrived, about: Json) -> Outcome
     stopped = stopping.stopped_of(body, wrapped)
     sent = {k.removeprefix("held_"): v for k, v in arrival.tables.items() if k.startswith("held_")}
     kept, chosen = stopping.set_aside(sent, stopped)
-    new, there = collection.part_known(kept, (lake.known_sources(previous, t) for t in kept))
+    new, there = collection.part_known(kept, lake.known_sources(previous, kept))
     waiting, out = stopping.set_aside(
         {k: v for k, v in arrival.tables.items() if k.startswith("waiting_")}, stopped
     )

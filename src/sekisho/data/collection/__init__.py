@@ -10,13 +10,11 @@ It stores nothing (`sekisho.data.lake` does), signs nothing, and never sees an i
 from sekisho.data.collection.balance import Balance, Declared, Line, balance, read_declared
 from sekisho.data.collection.inheriting import held_as, part_known, rows_of, under_tags
 from sekisho.data.collection.receipt import content_digest, receipt_payload
-from sekisho.data.collection.superseding import Replaced, supersede, unit_of
 
 __all__ = [
     "Balance",
     "Declared",
     "Line",
-    "Replaced",
     "balance",
     "content_digest",
     "held_as",
@@ -24,7 +22,5 @@ __all__ = [
     "read_declared",
     "receipt_payload",
     "rows_of",
-    "supersede",
     "under_tags",
-    "unit_of",
 ]

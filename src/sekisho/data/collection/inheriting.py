@@ -11,7 +11,6 @@ from collections.abc import Iterable, Mapping
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.data.collection.superseding import unit_of
 from sekisho.data.lake import held_schema, replace_ids
 
 Tables = Mapping[str, pa.Table]
@@ -63,6 +62,7 @@ def rows_of(tables: Tables) -> dict[str, int]:
 
 def _records(rows: pa.Table) -> pa.Array:
     """Return each row's record as its receiver knows it: provider and unit."""
-    units = unit_of(rows.column("source_id"))
+    # What stands before the point is the unit, the rest its part (`sekisho.data.lake.replacing`).
+    units = pc.replace_substring_regex(rows.column("source_id"), r"\..*$", "")
     named = pc.binary_join_element_wise(rows.column("provider"), units, " ")
     return named.combine_chunks() if isinstance(named, pa.ChunkedArray) else named

@@ -44,6 +44,14 @@ def files(folder: Path, at: int | None = None) -> list[str]:
     return sorted(unquote(uri.removeprefix("file://")) for uri in uris)
 
 
+def where(folder: Path, column: str, value: int) -> pa.Table | None:
+    """Return the newest rows of a small table whose ``column`` has ``value``; None: it is empty."""
+    import pyarrow.parquet as pq
+
+    found = files(folder)
+    return pq.read_table(found, filters=pc.field(column) == value) if found else None
+
+
 def landed_as(folder: Path, app: str) -> int | None:
     """Return the number under which ``app`` has written to the table, None if it has not."""
     from deltalake import DeltaTable

@@ -239,10 +239,25 @@ class Lake:
                     found[table.name] = rows.select(schema.names).cast(schema)
         return found
 
-    def known_sources(self, snapshot: Snapshot, table: str) -> pa.Table:
-        """Return the records that ``table`` holds: provider, record_type, source_id, batch."""
-        with self.reading(snapshot, [table]) as session:
-            return session.fetch(fill(_SOURCES, table=name(table)))
+    def known_sources(self, snapshot: Snapshot, tables: Collection[str]) -> list[pa.Table]:
+        """Return the records that each table holds: provider, record_type, source_id, batch."""
+        with self.reading(snapshot, tables) as session:
+            return [session.fetch(fill(_SOURCES, table=name(table))) for table in tables]
+
+    def replaced_by(self, batch: int, before: Snapshot) -> dict[str, int]:
+        """Return record type → records current at ``before`` in whose place ``batch`` came.
+
+        A part of a unit that is missing from the new one is replaced by nothing, and counts.
+        """
+        noted = delta.where(self._table(REPLACED), "batch", batch)
+        if noted is None or not noted.num_rows:
+            return {}
+        with self.reading(before) as session:
+            session.add("units", noted.select(["provider", "unit"]))
+            held = [fill(_REPLACED, table=name(table.name)) for table in TABLES]
+            query = fill(_PER_TYPE, held=Sql(" UNION ".join(held)))
+            rows = session.fetch(query).to_pylist()
+        return {row["record_type"]: row["records"] for row in rows}
 
     def births(self, snapshot: Snapshot, data_class: str) -> pa.Table:
         """Return person_key, year and gender of everyone held of a class: one row a person."""
@@ -325,16 +340,15 @@ class Lake:
     def _find_replaced(self, batch: int, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Return the records of ``tables`` that other, complete batches hold as well."""
         others = tuple(number for number in self._pending().values() if number != batch)
+        landed = {table: delta.files(folder) for table, folder in self._held_tables().items()}
         with self.engine.session([str(self.folder / "tables")]) as session:
             sent = [rows.select(list(replacing.RECORD)) for rows in tables.values()]
             session.add("sent", pa.concat_tables(sent))
             session.define("units", Sql(replacing.SENT), keep=True)
             held = []
-            for table in TABLES:
-                folder = self._table(table.name)
-                landed = delta.files(folder) if delta.exists(folder) else []
-                session.add_files(f"landed_{table.name}", landed, held_schema(table.name))
-                held.append(fill(replacing.HELD, landed=name(f"landed_{table.name}")))
+            for table, files in landed.items():
+                session.add_files(f"landed_{table}", files, held_schema(table))
+                held.append(fill(replacing.HELD, landed=name(f"landed_{table}")))
             found = session.fetch(replacing.found(held, batch, (batch, *others)))
         return found.cast(replacing.SCHEMA)
 
@@ -348,6 +362,13 @@ def _of_units(rows: pa.Table, gone: pa.Array) -> pa.ChunkedArray:
 _SOURCES = """
 SELECT provider, record_type, source_id, max(batch) AS batch
 FROM {table} GROUP BY provider, record_type, source_id ORDER BY provider, record_type, source_id
+"""
+_REPLACED = """
+SELECT t.record_type, t.source_id, t.provider FROM {table} t JOIN units u
+ON u.unit = split_part(t.source_id, '.', 1) AND u.provider = t.provider
+"""
+_PER_TYPE = """
+SELECT record_type, count(*) AS records FROM ({held}) h GROUP BY record_type ORDER BY record_type
 """
 _SAID = """
 SELECT DISTINCT p.person_key, p.gender_concept_id, p.year_of_birth, p.month_of_birth

@@ -49,8 +49,9 @@ class DjangoStore:
         return transaction.atomic()
 
     def get(self, kind: str, key: str) -> Json | None:
-        found = Record.objects.filter(kind=kind, key=key).values_list("data", flat=True).first()
-        return found
+        # There is one at most: `first` would have it sorted, which costs more than the question.
+        rows = Record.objects.filter(kind=kind, key=key).values_list("data", flat=True)
+        return next(iter(rows), None)
 
     def find(self, kind: str, prefix: str = "") -> Iterator[tuple[str, Json]]:
         """Yield records in order of key. SQLite's LIKE does not know case, so we look again."""
