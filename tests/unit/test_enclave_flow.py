@@ -318,7 +318,9 @@ def test_only_the_named_enclave_turns_identities_into_a_projects_pseudonyms(
         made = transfer.start_encrypted(body, reason, persons, {})
         batch = next(out for out in made.send if out.path == "conversion/batch")
         converter = town.deployment.directory.find(batch.to)
-        MemoryClient(town, signer).post(converter, "/exchange/conversion/batch", batch.body)
+        MemoryClient(town, signer).post(
+            converter, "/exchange/conversion/batch", batch.file or batch.body
+        )
         town.settle()
     codes = [one["code"] for one in town.entries("converter", "conversion.refused")]
     assert codes == ["conversion.signer-not-allowed"] * 2

@@ -241,7 +241,8 @@ def test_nobody_but_the_history_service_can_send_aliases(town: MemoryTown) -> No
     sent = [
         out for out, _ in town.body("history").store.sent.values() if out.path == "conversion/batch"
     ]
-    header, blobs = parcel.unpack(sent[0].body, each="reasons")
+    assert sent[0].file is not None
+    header, blobs = parcel.unpack(sent[0].file.read_bytes(), each="reasons")
     before = len(town.entries("converter", "conversion.refused"))
     again = parcel.pack(header, blobs)
     peer = town.deployment.directory.find("converter")

@@ -140,7 +140,12 @@ def test_pseudonyms_of_the_old_epoch_convert_no_more(town: MemoryTown) -> None:
     batch = next(out for out in outcome.send if out.path == "conversion/batch")
     client = MemoryClient(town, registry.id)
     peer = town.deployment.directory.find(first(town))
-    client.post(peer, "/exchange/conversion/batch", batch.body, content_type=batch.content_type)
+    client.post(
+        peer,
+        "/exchange/conversion/batch",
+        batch.file or batch.body,
+        content_type=batch.content_type,
+    )
     town.settle()
     assert refusals(town, first(town)) == ["conversion.old-epoch"]
 
@@ -217,7 +222,12 @@ def test_a_revoked_body_is_answered_no_more_and_nothing_is_converted_for_it(
     batch = next(out for out in outcome.send if out.path == "conversion/batch")
     client = MemoryClient(town, registry.id)
     peer = town.deployment.directory.find(first(town))
-    client.post(peer, "/exchange/conversion/batch", batch.body, content_type=batch.content_type)
+    client.post(
+        peer,
+        "/exchange/conversion/batch",
+        batch.file or batch.body,
+        content_type=batch.content_type,
+    )
     town.settle()
     assert refusals(town, first(town)) == ["conversion.wrong-receiver-key"]
 

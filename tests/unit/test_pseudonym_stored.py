@@ -11,13 +11,14 @@ import pytest
 from pseudonym_world import A, T, World, person
 
 from sekisho.common.errors import Refusal
-from sekisho.common.ids import IDENTITY
+from sekisho.common.ids import IDENTITY, new_tag
 from sekisho.common.randomness import seeded, system_random
-from sekisho.pseudonym import Batch, open_batch, pack, stored, unpack
+from sekisho.pseudonym import Batch, open_batch, pack, pieces, stored, unpack
 from sekisho.pseudonym.batch import HEADER_SIZE, ITEM_SIZE
 from sekisho.pseudonym.convert import step_of
 from sekisho.pseudonym.group import IDENTITY as NOBODY
-from sekisho.pseudonym.stored import Shuffled, StoredBatch, convert_stored
+from sekisho.pseudonym.pieces import Encrypting
+from sekisho.pseudonym.stored import Shuffled, StoredBatch, convert_stored, open_stored
 
 PEOPLE = [person(n) for n in range(40)]
 
@@ -58,6 +59,25 @@ def test_a_stored_batch_gives_the_pseudonyms_that_one_in_memory_gives(
     opened = dict(open_batch(made, world.key(A)))
     assert [opened[tag] for tag, _ in batch.items] == world.ingest(PEOPLE, A)
     assert [tag for tag, _ in made.items] != [tag for tag, _ in batch.items]
+
+
+def test_a_batch_is_written_and_opened_in_pieces(
+    tmp_path: Path, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is encrypted piece by piece has the stated length, and every person is found again."""
+    monkeypatch.setattr(pieces, "SOME", 7)
+    monkeypatch.setattr(stored, "CHUNK", 9)
+    persons = [(new_tag(system_random), one) for one in PEOPLE]
+    made = Encrypting(persons, world.public, system_random)
+    data = b"".join(made.pieces())
+    assert len(data) == made.size
+    assert max(len(piece) for piece in made.pieces()) == 7 * ITEM_SIZE
+    through = converted(tmp_path, world, unpack(data))
+    opened = dict(open_stored(kept(tmp_path, pack(through)), world.key(A)))
+    assert [opened[tag] for tag, _ in persons] == world.ingest(PEOPLE, A)
+    with pytest.raises(Refusal) as refused:
+        list(open_stored(kept(tmp_path, pack(through)), world.key(T)))
+    assert refused.value.code == "batch.other-key"
 
 
 @pytest.mark.parametrize("processes", [1, 2])

@@ -39,7 +39,7 @@ class Reason:
     the receiver of kinds that have no payload; the converters see it. ``receiver_key`` names the
     key to which the payload and the receiver's key shares are sealed (`key_digest`), ``sealed`` the
     digest of the sealed payload, so that nobody on the way can put another in its place;
-    `make_transfer` states both.
+    `sign_reason` states both.
     """
 
     id: str
@@ -142,12 +142,18 @@ def make_transfer(
 ) -> Transfer:
     """Sign the reason, seal the payload to ``recipient``, pack the persons for the converters."""
     sealed = seal.seal(tables.pack(payload), recipient)
-    bound = replace(reason, receiver_key=key_digest(recipient), sealed=digest(sealed))
-    return Transfer(
-        token=jws.sign(bound.payload(), key, signer, REASON),
-        sealed=sealed,
-        batch=pack_batch(Batch(persons, global_key)),
-    )
+    token = sign_reason(reason, signer, key, recipient, sealed)
+    return Transfer(token, sealed, batch=pack_batch(Batch(persons, global_key)))
+
+
+def sign_reason(
+    reason: Reason, signer: str, key: SigningKey, recipient: str | None, sealed: bytes | None = None
+) -> str:
+    """Return the reason as a token, bound to the receiver's key and to the sealed payload."""
+    bound = replace(reason, receiver_key=key_digest(recipient))
+    if sealed is not None:
+        bound = replace(bound, sealed=digest(sealed))
+    return jws.sign(bound.payload(), key, signer, REASON)
 
 
 def batch_parcel(batches: Sequence[tuple[str, bytes]]) -> bytes:

@@ -146,19 +146,23 @@ def convert_batch(
 
 
 def open_batch(batch: Batch, secret: Scalar) -> list[tuple[Tag, Element]]:
-    """Return tag and pseudonym of each item, for the owner of the domain that was converted to.
+    """Return tag and pseudonym of each item, for the owner of the domain that was converted to."""
+    check_key(batch.public, secret)
+    elements = decrypt_many((ciphertext for _, ciphertext in batch.items), secret)
+    return [(tag, element) for (tag, _), element in zip(batch.items, elements, strict=True)]
 
-    Refuses a batch under another key (a converter left out, another domain or epoch), which
-    would otherwise give pseudonyms of nobody without a complaint.
+
+def check_key(public: Element, secret: Scalar) -> None:
+    """Refuse a batch under another key (a converter left out, another domain or epoch).
+
+    It would otherwise give pseudonyms of nobody without a complaint.
     """
-    if multiply_base(secret) != batch.public:
+    if multiply_base(secret) != public:
         raise Refusal(
             "batch.other-key",
             "The batch is not encrypted to this domain's key.",
             next_step="ask the converters for this domain's shares in the batch's epoch",
         )
-    elements = decrypt_many((ciphertext for _, ciphertext in batch.items), secret)
-    return [(tag, element) for (tag, _), element in zip(batch.items, elements, strict=True)]
 
 
 def _refuse(ciphertext: bytes) -> None:

@@ -1,4 +1,4 @@
-"""A batch where it lies in a file, converted from file to file in bounded memory.
+"""A batch where it lies in a file: converted and opened in bounded memory.
 
 The layout is that of `sekisho.pseudonym.batch`. Whatever the number of persons, memory holds a few
 chunks and one bucket of the shuffle.
@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from sekisho.common.errors import Refusal
+from sekisho.common.ids import Tag
 from sekisho.common.randomness import RandomBytes, shuffle
 from sekisho.pseudonym.batch import HEADER_SIZE, ITEM_SIZE, TAG_SIZE, header, read_header
-from sekisho.pseudonym.convert import Step, convert_items
-from sekisho.pseudonym.group import Element
+from sekisho.pseudonym.convert import Step, check_key, convert_items
+from sekisho.pseudonym.elgamal import decrypt_many
+from sekisho.pseudonym.group import Element, Scalar
 from sekisho.pseudonym.workers import Workers
 
 CHUNK: Final = 256
@@ -66,6 +68,16 @@ class StoredBatch:
                 taken = min(persons, left)
                 yield source.read(taken * ITEM_SIZE)
                 left -= taken
+
+
+def open_stored(batch: StoredBatch, secret: Scalar) -> Iterator[tuple[Tag, Element]]:
+    """Yield what `open_batch` returns, of a batch in a file."""
+    check_key(batch.public, secret)
+    for items in batch.chunks():
+        pieces = [items[at : at + ITEM_SIZE] for at in range(0, len(items), ITEM_SIZE)]
+        elements = decrypt_many([piece[TAG_SIZE:] for piece in pieces], secret)
+        for piece, element in zip(pieces, elements, strict=True):
+            yield Tag(piece[:TAG_SIZE].hex()), element
 
 
 def convert_stored(

@@ -52,6 +52,8 @@ PERSONAL = (
     "set-aside",
 )
 """Kinds of records that hold pseudonyms, choices or forms: dropped with the data."""
+SPOOLED = ("transfers", "converted", "batches")
+"""Folders of the spool in which batches lie, on their way in or out."""
 
 
 def state(body: Body) -> Json:
@@ -196,7 +198,7 @@ def destroy(body: Body, message: Incoming) -> Outcome:
     keys = sorted(body.keys.folder.glob("domain-*.key"))
     folders = ("lake", "quarantine", "projects")
     outcome = Outcome(remove=[*keys, *(body.folders.data / name for name in folders)])
-    outcome.remove += [body.folders.spool / name for name in ("transfers", "converted")]
+    outcome.remove += [body.folders.spool / name for name in SPOOLED]
     outcome.remove += _delivered(body)
     for kind in PERSONAL:
         outcome.drop += [(kind, key) for key, _ in body.store.find(kind)]

@@ -125,9 +125,10 @@ def convert(body: Body, message: Incoming) -> Outcome:
             about=canonical_json({"view": ticket, "recipient": recipient}).decode(),
         )
         mine = ciphers[number * width : (number + 1) * width]
-        transfers.append((reason, tuple((new_tag(body.random), cipher) for cipher in mine)))
+        persons = tuple((new_tag(body.random), cipher) for cipher in mine)
+        transfers.append((reason, transfer.packed(body, persons)))
     outcome = Outcome(put=[(VIEW, ticket, {**kept, "state": "converting"})])
-    outcome.send.append(transfer.start_alone(body, transfers))
+    outcome.add(transfer.start_alone(body, transfers))
     return outcome
 
 

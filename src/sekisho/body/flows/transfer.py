@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,13 @@ from sekisho.exchange.transfer import (
     REASON,
     Encrypted,
     Reason,
-    batch_parcel,
-    encrypt_persons,
     key_digest,
-    make_transfer,
+    sign_reason,
 )
-from sekisho.pseudonym.convert import Batch, open_batch, pack, unpack
+from sekisho.pseudonym.batch import Batch, pack
 from sekisho.pseudonym.group import Element
+from sekisho.pseudonym.pieces import BatchPieces, Encrypting, Packed
+from sekisho.pseudonym.stored import StoredBatch, open_stored
 
 COMPLETE = {
     "submission": "submission:land",
@@ -45,6 +46,8 @@ COMPLETE = {
     "list_return": "listback:returned",
     "succession": "succession:arrived",
 }
+BATCHES = "batches"
+"""The folder of the spool where batches are made; they go with the outcome that sends them."""
 ALONE = {"use": "uses:arrived", "view": "person:match"}
 """Kinds whose persons come without a payload: what is to be told stands in the signed reason."""
 
@@ -69,53 +72,53 @@ def start(
     payload: dict[str, pa.Table],
 ) -> Outcome:
     """Send a transfer of ours: payload to the receiver, batch to the first converter."""
-    encrypted = encrypt_persons(persons, body.global_key, body.random)
-    return start_encrypted(body, reason, encrypted, payload)
+    return _start(body, reason, Encrypting(persons, body.global_key, body.random), payload)
 
 
 def start_encrypted(
     body: Body, reason: Reason, persons: Encrypted, payload: dict[str, pa.Table]
 ) -> Outcome:
     """Like `start`, for persons whom another body encrypted (the history service)."""
+    return _start(body, reason, packed(body, persons), payload)
+
+
+def packed(body: Body, persons: Encrypted) -> Packed:
+    """Return persons whom another encrypted as a batch under the global key."""
+    return Packed(pack(Batch(persons, body.global_key)))
+
+
+def _start(body: Body, reason: Reason, batch: BatchPieces, payload: dict[str, pa.Table]) -> Outcome:
+    recipient = body.directory.find(reason.receiver).seal_recipient
+    sealed = seal.seal(tables.pack(payload), recipient)
+    token = sign_reason(reason, body.id, body.keys.signing, recipient, sealed)
+    message = parcel.pack({"reason": token}, [sealed])
     outcome = Outcome()
-    made = make_transfer(
-        reason,
-        signer=body.id,
-        key=body.keys.signing,
-        persons=persons,
-        payload=payload,
-        recipient=body.directory.find(reason.receiver).seal_recipient or "",
-        global_key=body.global_key,
-    )
-    sealed = parcel.pack({"reason": made.token}, [made.sealed])
     outcome.send.append(
-        Outgoing(reason.receiver, f"{reason.room}/payload", sealed, content_type=parcel.MEDIA_TYPE)
+        Outgoing(reason.receiver, f"{reason.room}/payload", message, content_type=parcel.MEDIA_TYPE)
     )
-    outcome.send.append(
-        Outgoing(
-            body.auxiliary("converter"),
-            "conversion/batch",
-            batch_parcel([(made.token, made.batch)]),
-            content_type=parcel.MEDIA_TYPE,
-        )
-    )
+    outcome.add(_to_converters(body, [(token, batch)]))
     return outcome
 
 
-def start_alone(body: Body, transfers: Sequence[tuple[Reason, Encrypted]]) -> Outgoing:
-    """Return the message with persons who go without a payload, each batch for its own reason."""
+def start_alone(body: Body, transfers: Sequence[tuple[Reason, BatchPieces]]) -> Outcome:
+    """Send persons who go without a payload in one message, each batch for its own reason."""
     batches = []
-    for reason, persons in transfers:
+    for reason, batch in transfers:
         recipient = body.directory.find(reason.receiver).seal_recipient
-        bound = replace(reason, receiver_key=key_digest(recipient))
-        token = jws.sign(bound.payload(), body.keys.signing, body.id, REASON)
-        batches.append((token, pack(Batch(tuple(persons), body.global_key))))
-    return Outgoing(
-        body.auxiliary("converter"),
-        "conversion/batch",
-        batch_parcel(batches),
-        content_type=parcel.MEDIA_TYPE,
-    )
+        batches.append((sign_reason(reason, body.id, body.keys.signing, recipient), batch))
+    return _to_converters(body, batches)
+
+
+def _to_converters(body: Body, batches: Sequence[tuple[str, BatchPieces]]) -> Outcome:
+    """Send batches to the first converter; they are encrypted while they are written to a file."""
+    tokens = [token for token, _ in batches]
+    head = parcel.head({"reasons": tokens}, [batch.size for _, batch in batches])
+    pieces = chain([head], *(batch.pieces() for _, batch in batches))
+    file = body.folders.spool / BATCHES / digest("".join(tokens).encode())
+    write_pieces(file, pieces)
+    to = body.auxiliary("converter")
+    sent = Outgoing(to, "conversion/batch", b"", content_type=parcel.MEDIA_TYPE, file=file)
+    return Outcome(send=[sent], remove=[file])
 
 
 def receive_payload(body: Body, message: Incoming) -> Outcome:
@@ -161,7 +164,7 @@ def _arrived_alone(body: Body, received: Sequence[tuple[Reason, str, parcel.Stor
                 replace(reason, epoch=body.epoch),
                 sender,
                 {},
-                _opened(body, reason, b"".join(blob.pieces())),
+                _opened(body, reason, StoredBatch.open(blob.file, blob.start, blob.size)),
             )
             for reason, sender, blob in received
             if reason.kind == kind
@@ -216,14 +219,19 @@ def _complete(body: Body, reason: Reason, sender: str, home: Path) -> Outcome:
         reason=replace(reason, epoch=body.epoch),
         sender=sender,
         tables=tables.unpack(seal.open_sealed(sealed, body.keys.seal)),
-        pseudonyms=_opened(body, reason, (home / "pseudonyms").read_bytes()),
+        pseudonyms=_opened(body, reason, _kept(home)),
     )
     return _flow(COMPLETE[reason.kind])(body, arrived)
 
 
-def _opened(body: Body, reason: Reason, batch: bytes) -> dict[Tag, Element]:
+def _kept(home: Path) -> StoredBatch:
+    file = home / "pseudonyms"
+    return StoredBatch.open(file, 0, file.stat().st_size)
+
+
+def _opened(body: Body, reason: Reason, batch: StoredBatch) -> dict[Tag, Element]:
     secret = keyshares.domain_secret(body, reason.to_domain, reason.epoch, reason.permit)
-    opened = dict(open_batch(unpack(batch), secret))
+    opened = dict(open_stored(batch, secret))
     return epochs.into_own(body, reason.to_domain, reason.epoch, opened)
 
 
@@ -280,9 +288,8 @@ def only_pseudonyms(body: Body, kind: str) -> Iterator[tuple[Reason, Tag, Elemen
     """Yield the persons of transfers of our own whose payload never came: it was lost with us."""
     for key, kept in _halved(body, kind):
         reason = Reason.from_payload(kept["reason"])
-        batch = unpack((_folder(body, key) / "pseudonyms").read_bytes())
         secret = keyshares.domain_secret(body, reason.to_domain, reason.epoch, reason.permit)
-        for tag, element in open_batch(batch, secret):
+        for tag, element in open_stored(_kept(_folder(body, key)), secret):
             yield reason, tag, element
 
 

@@ -25,8 +25,9 @@ from sekisho.common.ids import new_tag, uses_domain
 from sekisho.common.randomness import shuffle
 from sekisho.control.conversion import USE_PADDING
 from sekisho.control.uses import Standing, UseLog, read_rule
-from sekisho.exchange.transfer import Reason, encrypt_persons
+from sekisho.exchange.transfer import Reason
 from sekisho.pseudonym.group import Element, random_element
+from sekisho.pseudonym.pieces import Encrypting
 
 if TYPE_CHECKING:
     from sekisho.body.flows.transfer import Arrived
@@ -75,8 +76,8 @@ def send_index(body: Body, granted: Granted, included: Collection[bytes], receip
             }
         ).decode(),
     )
-    encrypted = encrypt_persons(persons, body.global_key, body.random)
-    return Outcome(send=[transfer.start_alone(body, [(reason, encrypted)])])
+    batch = Encrypting(persons, body.global_key, body.random)
+    return transfer.start_alone(body, [(reason, batch)])
 
 
 def filled_up(count: int) -> int:
