@@ -1,7 +1,8 @@
 """Handing a prepared submission over: one message at each door, one to the first converter.
 
 What leaves is sealed to the body that must have it; the door behind which several bodies stand
-passes on what it cannot read. Handing the same files over again gives the first receipts.
+passes on what it cannot read. Handing the same files over again gives the first receipts; what a
+crash cut off goes on with the same bytes.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
@@ -26,6 +28,8 @@ from sekisho.exchange.globalkey import read_global_key
 from sekisho.exchange.keys import SigningKey
 from sekisho.exchange.transfer import Reason, Transfer, batch_parcel, encrypt_persons, make_transfer
 from sekisho.framework import SubmissionRoute
+from sekisho.provider.holding import Held
+from sekisho.provider.outbox import Outbox, message_id
 from sekisho.provider.submission import Part, Prepared
 from sekisho.pseudonym.group import Element
 from sekisho.pseudonym.identifiers import element_of
@@ -48,8 +52,6 @@ class Sender:
     random: RandomBytes
     today: date
     epoch: int = 0
-    notice_given_on: date | None = None
-    """When its persons were told that a certified operator will collect of them."""
 
 
 @dataclass(frozen=True)
@@ -81,17 +83,26 @@ class Handed:
     bytes: int
 
 
-def hand_over(
-    sender: Sender, prepared: Prepared, format_id: str, routes: Sequence[SubmissionRoute]
-) -> tuple[Handed, ...]:
-    """Hand ``prepared`` over at every door of ``routes`` that does not have it already."""
-    return tuple(_at_door(sender, prepared, format_id, route) for route in routes)
+@dataclass(frozen=True)
+class Ready:
+    """A submission as it goes: prepared, without the persons held back, with its way."""
+
+    format: str
+    prepared: Prepared
+    held: Held
+    routes: tuple[SubmissionRoute, ...]
 
 
-def submission_id(sender: Sender, prepared: Prepared, format_id: str, door: str) -> str:
-    """Return the id that the same files always have at the same door."""
-    files = sorted(prepared.file_digests.values())
-    message = canonical_json([sender.code, format_id, door, files])
+def hand_over(sender: Sender, ready: Ready, outbox: Outbox) -> tuple[Handed, ...]:
+    """Hand ``ready`` over at every door of its routes that does not have it already."""
+    return tuple(_at_door(sender, ready, route, outbox) for route in ready.routes)
+
+
+def submission_id(sender: Sender, ready: Ready, door: str) -> str:
+    """Return the id that the same files of the same persons always have at the same door."""
+    files = sorted(ready.prepared.file_digests.values())
+    held = [ready.held.mark] if ready.held.mark else []
+    message = canonical_json([sender.code, ready.format, door, files, *held])
     return hmac.digest(sender.provider_key, message, "sha256").hex()[:32]
 
 
@@ -122,34 +133,59 @@ def wait_for_receipts(
         waited += 0.5
 
 
-def _at_door(sender: Sender, prepared: Prepared, format_id: str, route: SubmissionRoute) -> Handed:
-    submission = submission_id(sender, prepared, format_id, route.door)
-    parts = [prepared.parts[body] for body, _ in route.parts if _has_something(prepared, body)]
+def _at_door(sender: Sender, ready: Ready, route: SubmissionRoute, outbox: Outbox) -> Handed:
+    submission = submission_id(sender, ready, route.door)
+    parts = [
+        ready.prepared.parts[body]
+        for body, _ in route.parts
+        if _has_something(ready.prepared, body)
+    ]
     bodies = tuple(str(part.body) for part in parts)
     if not parts or len(receipts(sender, route.door, submission)) >= len(bodies):
+        outbox.forget(submission)
         return Handed(route.door, submission, bodies, False, 0, 0)
-    made = [_transfer(sender, part, format_id, submission, route.door) for part in parts]
-    given = sender.notice_given_on
-    door = parcel.pack(
+    expires = sender.today + timedelta(days=VALID_DAYS)
+
+    def make() -> tuple[bytes, bytes]:
+        made = [
+            _transfer(sender, part, ready.format, submission, route.door, expires) for part in parts
+        ]
+        return _door(ready, submission, parts, made), batch_parcel(
+            [(transfer.token, transfer.batch) for transfer in made]
+        )
+
+    parcels = outbox.parcels(
+        submission, epoch=sender.epoch, today=sender.today, expires=expires, make=make
+    )
+    sent = parcels.size
+    _post(sender, route.door, "collection/submission", parcels.door)
+    _post(sender, sender.converter, "conversion/batch", parcels.batch)
+    parcels.sent()
+    return Handed(route.door, submission, bodies, True, 2, sent)
+
+
+def _door(ready: Ready, submission: str, parts: Sequence[Part], made: Sequence[Transfer]) -> bytes:
+    """Return the door's message. It says when the last of the persons in it was given notice."""
+    days = [ready.held.given_on.get(part.body) for part in parts]
+    given = max((day for day in days if day is not None), default=None)
+    return parcel.pack(
         {
             "submission": submission,
-            "bodies": list(bodies),
+            "bodies": [str(part.body) for part in parts],
             "reasons": [t.token for t in made],
             "notice_given_on": None if given is None else given.isoformat(),
         },
         [transfer.sealed for transfer in made],
     )
-    batches = batch_parcel([(transfer.token, transfer.batch) for transfer in made])
-    _post(sender, route.door, "collection/submission", door)
-    _post(sender, sender.converter, "conversion/batch", batches)
-    return Handed(route.door, submission, bodies, True, 2, len(door) + len(batches))
 
 
 def _has_something(prepared: Prepared, body: str) -> bool:
     return any(str(part) == body and prepared.parts[part].identities for part in prepared.parts)
 
 
-def _transfer(sender: Sender, part: Part, format_id: str, submission: str, door: str) -> Transfer:
+def _transfer(
+    sender: Sender, part: Part, format_id: str, submission: str, door: str, expires: date
+) -> Transfer:
     reason = Reason(
         id=f"{submission}:{part.body}",
         kind="submission",
@@ -158,7 +194,7 @@ def _transfer(sender: Sender, part: Part, format_id: str, submission: str, door:
         receiver=part.body,
         room="collection",
         max_rows=len(part.identities),
-        expires=(sender.today + timedelta(days=VALID_DAYS)).isoformat(),
+        expires=expires.isoformat(),
         epoch=sender.epoch,
     )
     persons = [(tag, element_of(key)) for tag, key in part.identities]
@@ -204,7 +240,11 @@ def _manifest(part: Part, format_id: str, submission: str, door: str) -> dict[st
     }
 
 
-def _post(sender: Sender, to: str, path: str, body: bytes) -> None:
+def _post(sender: Sender, to: str, path: str, file: Path) -> None:
     sender.client.post(
-        sender.directory.find(to), f"/exchange/{path}", body, content_type=parcel.MEDIA_TYPE
+        sender.directory.find(to),
+        f"/exchange/{path}",
+        file,
+        content_type=parcel.MEDIA_TYPE,
+        message_id=message_id(file),
     )

@@ -15,23 +15,15 @@ from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded, system_random
 from sekisho.common.secretfile import read_secret, write_secret
 from sekisho.exchange.keys import SigningKey
-from sekisho.framework import (
-    CLASSES,
-    NOTICE_PERIOD,
-    DataClass,
-    DataKinds,
-    Framework,
-    collects_from,
-    recipients,
-    submission_routes,
-)
-from sekisho.provider import Prepared, Profile, Withheld, prepare, read_mapping, repeatable
+from sekisho.framework import DataKinds, Framework
+from sekisho.provider import Prepared, Profile, read_mapping
 from sekisho.provider.enclave import answer_enclave
 from sekisho.provider.handover import Handed, Sender, agreed, hand_over
+from sekisho.provider.notice import Everyone
+from sekisho.provider.outbox import Outbox
+from sekisho.provider.sending import Submitter
 from sekisho.rehearsal.scenario import Application, Provider, Scenario, Submission
 from sekisho.rehearsal.stage import Stage
-
-To = BodyId | Withheld
 
 
 @dataclass(frozen=True)
@@ -50,26 +42,22 @@ class Providers:
         Returns what the observer writes down: what was read, sent and withheld, and where.
         """
         provider = self.scenario.provider_of(sent.provider)
-        to: dict[str, To] = {
-            c: self._recipient(c, provider.operator, self._day(sent)) for c in CLASSES
-        }
-        sender = self._sender(sent.provider, self._day(sent))
+        today, home = self._day(sent), self.folder / "providers" / sent.provider
+        sender = self._sender(sent.provider, today)
+        submitter = Submitter(
+            self.framework,
+            self.kinds,
+            provider.operator,
+            sender.provider_key,
+            self._profile(provider),
+            Everyone(self._notified()),
+        )
         try:
-            prepared = prepare(
-                sent.files,
-                sent.format,
-                self._classify,
-                sender.provider_key,
-                to,
-                repeatable(sent.files, sent.format, sender.provider_key),
-                profile=self._profile(provider),
-            )
+            ready = submitter.ready(sent.files, sent.format, today)
         except SekishoError as error:
             return {"provider": sent.provider, "format": sent.format, "error": error.code}
-        present = self._classes(prepared)
-        routes = submission_routes(self.framework, present, provider.operator)
-        handed = hand_over(sender, prepared, sent.format, routes)
-        home = self.folder / "providers" / sent.provider
+        handed = hand_over(sender, ready, Outbox(home / "outbox"))
+        prepared = ready.prepared
         findings = [
             {
                 "file": one.file,
@@ -100,27 +88,10 @@ class Providers:
     def _day(self, sent: Submission) -> date:
         return self.scenario.start + timedelta(days=sent.day)
 
-    def _recipient(self, data_class: DataClass, operator: str | None, day: date) -> To:
-        """Return who gets one class on a day, or why nobody does."""
-        found = recipients(self.framework, data_class, operator)
-        if found.body is None:
-            return Withheld(found.cause or "")
-        if day < collects_from(self.framework, found.body, self._notified()):
-            return Withheld(NOTICE_PERIOD)
-        return found.body
-
     def _notified(self) -> date:
         """Return when persons were given notice."""
         days = timedelta(days=self.framework.collection.notice_days)
         return self.scenario.collection.notice_from or self.scenario.start - days
-
-    def _classify(self, format_id: str, record: str) -> tuple[tuple[str, str], ...]:
-        return self.kinds.placed(format_id, record)
-
-    @staticmethod
-    def _classes(prepared: Prepared) -> list[Any]:
-        found = {line.data_class for line in prepared.balance if line.sent and line.data_class}
-        return [c for c in CLASSES if c in found]
 
     def _sender(self, code: str, today: date) -> Sender:
         keys = self.folder / "providers" / code / "keys"
@@ -141,7 +112,6 @@ class Providers:
             epoch=found.epoch,
             random=system_random,
             today=today,
-            notice_given_on=self._notified(),
         )
 
     def _profile(self, provider: Provider) -> Profile:
