@@ -17,13 +17,13 @@ import pytest
 from msgspec.structs import replace
 from runs import ROOT, Rehearsals, Run
 
-from sekisho.body.flows.submission import RECEIPT
 from sekisho.body.keyring import load_keys
 from sekisho.common.ids import body_domain
 from sekisho.common.secretfile import read_secret
 from sekisho.data.lake import Lake
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
+from sekisho.exchange.transfer import RECEIPT
 from sekisho.pseudonym.group import multiply
 from sekisho.pseudonym.identifiers import element_of
 from sekisho.pseudonym.keys import ConverterKeys

@@ -10,6 +10,7 @@ import pytest
 import typer
 
 from sekisho.commands import app
+from sekisho.reference.command_pages import inner_commands
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = ("README.md", "README.ja.md", "GLOSSARY.md", "CHANGELOG.md")
@@ -60,7 +61,7 @@ def _code(page: Path) -> str:
 
 def _commands(path: str, command: Any) -> dict[str, set[str]]:
     found = {path: {name for one in command.params for name in one.opts}}
-    for name, inner in getattr(command, "commands", {}).items():
+    for name, inner in inner_commands(command).items():
         found |= _commands(f"{path} {name}", inner)
     return found
 

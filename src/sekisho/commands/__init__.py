@@ -1,46 +1,99 @@
-"""The commands of `sekisho`, one module a family: read arguments, call a room, print."""
+"""The commands of `sekisho`, one module a family: read arguments, call a room, print.
+
+A module is imported when its command is used, so that a provider's machine needs nothing of what
+only a body needs.
+"""
 
 from __future__ import annotations
 
-import typer
+import importlib
+from collections.abc import Mapping
+from typing import Any, Final
 
-from sekisho.commands import (
-    backup,
-    bodies,
-    enclave,
-    exit,
-    frameworks,
-    incident,
-    keys,
-    ledger,
-    optout,
-    receipt,
-    rehearse,
-    uses,
-    verify,
-)
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from sekisho.common.errors import UserError
+
+COMMANDS: Final[Mapping[str, str]] = {
+    "frameworks": "frameworks:app",
+    "keys": "keys:app",
+    "receipt": "receipt:app",
+    "enclave": "enclave:app",
+    "opt-out": "optout:app",
+    "ledger": "ledger:app",
+    "incident": "incident:app",
+    "exit": "exit:app",
+    "provider": "provider:app",
+    "submit": "submit:submit",
+    "run": "rehearse:run",
+    "compare": "rehearse:compare",
+    "verify": "verify:verify",
+    "uses": "uses:uses",
+    "up": "bodies:up",
+    "serve": "bodies:serve",
+    "recovery-key": "backup:recovery_key",
+    "backup": "backup:backup",
+    "restore": "backup:restore",
+}
+"""Command → ``module:name`` of this package: a family (an app) or one function."""
+
+
+class OnDemand(TyperGroup):
+    """The commands by name; each is imported when it is asked for."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name].partition(":")
+        try:
+            found = getattr(importlib.import_module(f"sekisho.commands.{module}"), name)
+        except ModuleNotFoundError as missing:
+            if (missing.name or "").partition(".")[0] == "sekisho":
+                raise
+            return _not_installed(cmd_name, missing.name or "")
+        holder = typer.Typer()
+        if isinstance(found, typer.Typer):
+            holder.add_typer(found, name=cmd_name)
+        else:
+            holder.command(cmd_name)(found)
+        return typer.main.get_group(holder).commands[cmd_name]
+
+
+def _not_installed(command: str, missing: str) -> TyperCommand:
+    """Return what stands for a body's command where only a provider's part is installed."""
+
+    def say(**_: Any) -> None:
+        raise UserError(
+            "command.not-installed",
+            f"`sekisho {command}` is a body's command, and {missing} is not installed.",
+            next_step='pip install "sekisho[body]"',
+        )
+
+    settings = {"ignore_unknown_options": True, "allow_extra_args": True}
+    return TyperCommand(
+        command,
+        help='Needs pip install "sekisho[body]".',
+        callback=say,
+        context_settings=settings,
+    )
+
 
 app = typer.Typer(
+    cls=OnDemand,
     name="sekisho",
     help="A working system for the secondary use of health data: who does what is a file.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
 )
-app.add_typer(frameworks.app, name="frameworks")
-app.add_typer(keys.app, name="keys")
-app.add_typer(receipt.app, name="receipt")
-app.add_typer(enclave.app, name="enclave")
-app.add_typer(optout.app, name="opt-out")
-app.command("run")(rehearse.run)
-app.command("compare")(rehearse.compare)
-app.command("verify")(verify.verify)
-app.add_typer(ledger.app, name="ledger")
-app.command("uses")(uses.uses)
-app.command("up")(bodies.up)
-app.command("serve")(bodies.serve)
-app.command("recovery-key")(backup.recovery_key)
-app.command("backup")(backup.backup)
-app.command("restore")(backup.restore)
-app.add_typer(incident.app, name="incident")
-app.add_typer(exit.app, name="exit")
+
+
+@app.callback()
+def sekisho() -> None:
+    """A working system for the secondary use of health data: who does what is a file."""

@@ -26,6 +26,8 @@ from sekisho.pseudonym.elgamal import encrypt_many
 from sekisho.pseudonym.group import Element
 
 REASON = "sekisho-reason"
+RECEIPT = "sekisho-landing-receipt"
+"""What a body signs for a provider when its submission has landed."""
 
 
 @dataclass(frozen=True)

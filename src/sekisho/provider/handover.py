@@ -98,12 +98,12 @@ def hand_over(sender: Sender, ready: Ready, outbox: Outbox) -> tuple[Handed, ...
     return tuple(_at_door(sender, ready, route, outbox) for route in ready.routes)
 
 
-def submission_id(sender: Sender, ready: Ready, door: str) -> str:
+def submission_id(code: str, provider_key: bytes, ready: Ready, door: str) -> str:
     """Return the id that the same files of the same persons always have at the same door."""
     files = sorted(ready.prepared.file_digests.values())
     held = [ready.held.mark] if ready.held.mark else []
-    message = canonical_json([sender.code, ready.format, door, files, *held])
-    return hmac.digest(sender.provider_key, message, "sha256").hex()[:32]
+    message = canonical_json([code, ready.format, door, files, *held])
+    return hmac.digest(provider_key, message, "sha256").hex()[:32]
 
 
 def receipts(sender: Sender, door: str, submission: str) -> list[str]:
@@ -134,7 +134,7 @@ def wait_for_receipts(
 
 
 def _at_door(sender: Sender, ready: Ready, route: SubmissionRoute, outbox: Outbox) -> Handed:
-    submission = submission_id(sender, ready, route.door)
+    submission = submission_id(sender.code, sender.provider_key, ready, route.door)
     parts = [
         ready.prepared.parts[body]
         for body, _ in route.parts
@@ -198,28 +198,34 @@ def _transfer(
         epoch=sender.epoch,
     )
     persons = [(tag, element_of(key)) for tag, key in part.identities]
-    manifest = canonical_json(_manifest(part, format_id, submission, door)).decode()
     return make_transfer(
         reason,
         signer=sender.code,
         key=sender.key,
         persons=encrypt_persons(persons, sender.global_key, sender.random),
-        payload={
-            **part.tables,
-            MANIFEST: pa.table({"json": [manifest]}),
-            METHODS: pa.table(
-                {
-                    "tag": pa.array([tag for tag, _ in part.identities], pa.string()),
-                    "method": pa.array([key.method for _, key in part.identities], pa.string()),
-                }
-            ),
-        },
+        payload=payload(part, format_id, submission, door),
         recipient=sender.directory.find(part.body).seal_recipient or "",
         global_key=sender.global_key,
     )
 
 
-def _manifest(part: Part, format_id: str, submission: str, door: str) -> dict[str, Any]:
+def payload(part: Part, format_id: str, submission: str, door: str) -> dict[str, pa.Table]:
+    """Return the tables that are sealed to the part's body: all that it gets but pseudonyms."""
+    said = canonical_json(manifest(part, format_id, submission, door)).decode()
+    return {
+        **part.tables,
+        MANIFEST: pa.table({"json": [said]}),
+        METHODS: pa.table(
+            {
+                "tag": pa.array([tag for tag, _ in part.identities], pa.string()),
+                "method": pa.array([key.method for _, key in part.identities], pa.string()),
+            }
+        ),
+    }
+
+
+def manifest(part: Part, format_id: str, submission: str, door: str) -> dict[str, Any]:
+    """Return what is said beside the tables: counts and refusals, no value and no file's name."""
     return {
         "submission": submission,
         "door": door,

@@ -22,11 +22,18 @@ def pages() -> Iterator[tuple[str, str]]:
 
 
 def _commands(path: str, command: Any) -> Iterator[str]:
-    inner: dict[str, Any] = getattr(command, "commands", {})
+    inner = inner_commands(command)
     if path != "sekisho" and (command.params or not inner):
         yield _command(path, command)
     for name, one in inner.items():
         yield from _commands(f"{path} {name}", one)
+
+
+def inner_commands(command: Any) -> dict[str, Any]:
+    """Return the commands of a family; some are imported only when they are asked for."""
+    if not hasattr(command, "list_commands"):
+        return {}
+    return {name: command.get_command(None, name) for name in command.list_commands(None)}
 
 
 def _command(path: str, command: Any) -> str:

@@ -27,7 +27,6 @@ from sekisho.body.flows import (
     project,
     review,
     revocation,
-    submission,
     succession,
 )
 from sekisho.body.flows.payloads import FOLDER, name_of
@@ -38,6 +37,7 @@ from sekisho.control.ledger import Payload, TileLog
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
 from sekisho.exchange.globalkey import read_global_key
+from sekisho.exchange.transfer import RECEIPT
 from sekisho.framework import load
 from sekisho.rehearsal.ledgers import Cosigned, Ledgers
 
@@ -45,7 +45,7 @@ Json = dict[str, Any]
 KINDS: tuple[tuple[str, str], ...] = (
     ("receipts/extract-", project.RECEIPT),
     ("receipts/release-", job.RECEIPT),
-    ("receipts/", submission.RECEIPT),
+    ("receipts/", RECEIPT),
     ("choices/", optout.RECEIPT),
     ("lists/", lists.LIST),
     ("statements/", accounts.STATEMENT),
@@ -254,7 +254,7 @@ class _Run:
             self._extract(home, file, signed.payload)
         if kind == job.RECEIPT:
             self._release(home, file, signed.payload)
-        if kind == submission.RECEIPT and signed.payload["content"] not in self.recorded:
+        if kind == RECEIPT and signed.payload["content"] not in self.recorded:
             self._problem(file, "its content digest is in no ledger")
 
     def _payload_file(self, file: Path) -> None:

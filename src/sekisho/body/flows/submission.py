@@ -19,9 +19,8 @@ from sekisho.data import collection
 from sekisho.data.lake import Lake, Snapshot, Versions, hold
 from sekisho.exchange import jws, parcel
 from sekisho.exchange import tables as container
-from sekisho.exchange.transfer import REASON
+from sekisho.exchange.transfer import REASON, RECEIPT
 
-RECEIPT = "sekisho-landing-receipt"
 MANIFEST = "manifest"
 ROUGHLY = 100
 """Numbers of persons are told to others rounded up to a multiple of this."""
