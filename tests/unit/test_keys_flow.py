@@ -13,12 +13,14 @@ import pytest
 from memory_town import MemoryClient, MemoryTown
 from sekisho.body.context import Epoch
 from sekisho.body.flows import epochs, transfer
+from sekisho.body.setup import set_up
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import Domain, Tag, body_domain, new_tag, registry_domain
 from sekisho.common.randomness import system_random
+from sekisho.exchange.globalkey import read_global_key
 from sekisho.exchange.transfer import Reason
-from sekisho.framework import collectors, registries
+from sekisho.framework import collectors, load, registries
 from sekisho.pseudonym import ConverterSecret, Element, random_element
 from sekisho.pseudonym.group import multiply
 
@@ -246,3 +248,13 @@ def test_nothing_is_converted_from_identities_in_a_former_epoch_after_its_end(
     next_day(town)
     told = epochs.now(town.body(first(town)), "clinic", {}, b"")
     assert (told["epoch"], told["former"]) == (1, None)
+
+
+def test_the_record_of_an_ordinary_ceremony_is_signed_by_the_keys_that_the_bodies_have(
+    tmp_path: Path,
+) -> None:
+    file = ROOT / "frameworks" / "2-1.toml"
+    ports = iter(range(20000, 30000))
+    made = set_up(load(file, ROOT), file, tmp_path, rules=ROOT / "rules", ports=lambda: next(ports))
+    record = read_global_key((tmp_path / "global-key.json").read_bytes(), made.directory)
+    assert set(record.signers) == {"converter", "oversight"}

@@ -75,8 +75,8 @@ def set_up(
     shutil.copytree(rules, folder / "rules", dirs_exist_ok=True)
     draw = _randomness(rehearsal)
     urls: dict[str, str] = {body.id: f"http://127.0.0.1:{ports()}" for body in framework.body}
-    global_key = _ceremony(framework, folder, draw, rehearsal.start if rehearsal else on)
     peers = [_body_peer(framework, folder, body.id, urls[body.id], draw) for body in framework.body]
+    global_key = _ceremony(framework, folder, draw, rehearsal.start if rehearsal else on)
     peers += [_actor_peer(actor, draw) for actor in actors]
     directory = Directory(peers)
     directory.write(folder / "directory.json")
@@ -129,7 +129,7 @@ def _ceremony(
     signatures = []
     for role in CONVERTERS:
         body = framework.with_role(role)[0]
-        key = SigningKey.generate(draw("signing", body))
+        key = SigningKey.read(folder / "bodies" / body / "keys" / "signing")
         signatures.append(jws.sign_shared(payload, key, body, GLOBAL_KEY_RECORD))
     record = jws.assemble(payload, signatures)
     write_atomically(folder / "global-key.json", record.encode())

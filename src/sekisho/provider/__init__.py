@@ -5,13 +5,15 @@ stays here and only its number, reason and rule are told; every record is counte
 refused, superseded, set aside or withheld; source ids and files leave as HMACs under the provider's
 key, with another key for each data class; no file name leaves, since it may hold a name.
 
-It does not send (the gateway and `exchange` do), encrypts nothing, and knows no framework: who gets
-which class of data is handed in.
+Reading and preparing know no framework and send nothing. Around them: `sending` (who gets what
+today), `handover` and `outbox` (sealed, on its way), `home`, `desk` and `journal` (one provider's
+folder, its work, what it remembers), `watching` (a folder).
 """
 
 from sekisho.provider.balance import Line
 from sekisho.provider.findings import EXPLANATIONS, Finding
 from sekisho.provider.gathering import Classify
+from sekisho.provider.notice import NoticeBook
 from sekisho.provider.profile import Profile, read_mapping
 from sekisho.provider.readers import FORMATS, Format, format_of
 from sekisho.provider.records import Identity, Note, Outcome, Record
@@ -28,6 +30,7 @@ __all__ = [
     "Limits",
     "Line",
     "Note",
+    "NoticeBook",
     "Outcome",
     "Part",
     "Prepared",
