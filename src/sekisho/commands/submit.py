@@ -119,8 +119,9 @@ def _show_check(checked: Checked, out: Path | None) -> None:
     for body, part in report["bodies"].items():
         kept = ", ".join(f"{name} {rows}" for name, rows in part["rows"].items()) or "nothing"
         OUT.print(f"{body}: {part['persons']} persons; rows: {kept}")
-        for one in part["would_be_quarantined"]:
-            OUT.print(f"  quarantine: {one['records']} {one['record_type']} ({one['rule']})")
+        for one in part["checks"]:
+            what = f"{one['verdict']} {one['rule']}: {one['records']} {one['record_type']}"
+            OUT.print(f"  {what}. {one['ja']} / {one['en']}", markup=False, highlight=False)
     if report["persons_held"]:
         held = ", ".join(f"{why} {n}" for why, n in report["persons_held"].items())
         OUT.print(f"persons held back: {held}; next day: {report['next_on'] or '–'}")

@@ -26,8 +26,9 @@ class Checked:
     """A submission that was looked at and not sent."""
 
     ready: Ready
-    breaches: dict[str, tuple[quality.Breach, ...]]
-    """Body → rules that its own checks would find broken."""
+    landed: dict[str, quality.Landed]
+    """Body → what its own checks would keep and hold."""
+    rules: quality.CollectionRules
 
     @property
     def sent(self) -> int:
@@ -43,7 +44,11 @@ class Checked:
     def exit_code(self) -> int:
         """0: all of it goes; of a user error where the files are at fault; of a refusal where a
         rule keeps all of it here."""
-        if self.refused or self.ready.prepared.findings or any(self.breaches.values()):
+        if (
+            self.refused
+            or self.ready.prepared.findings
+            or any(one.quarantined for one in self.landed.values())
+        ):
             return UserError.exit_code
         withheld = sum(line.withheld for line in self.ready.prepared.balance)
         return Refusal.exit_code if withheld and not self.sent else 0
@@ -82,18 +87,24 @@ class Checked:
         }
 
     def _part(self, part: Part) -> dict[str, Any]:
+        landed = self.landed[str(part.body)]
         return {
             "persons": len(part.identities),
             "rows": {name: rows.num_rows for name, rows in part.tables.items()},
-            "would_be_quarantined": [
-                {
-                    "rule": one.rule,
-                    "table": one.table,
-                    "record_type": one.record_type,
-                    "records": one.records,
-                }
-                for one in self.breaches[str(part.body)]
-            ],
+            "quarantined": sum(quality.records_of(landed.quarantined).values()),
+            "checks": [self._breach(one) for one in landed.breaches],
+        }
+
+    def _breach(self, one: quality.Breach) -> dict[str, Any]:
+        [rule] = [rule for rule in self.rules.rule if rule.id == one.rule]
+        return {
+            "rule": one.rule,
+            "verdict": rule.verdict,
+            "table": one.table,
+            "record_type": one.record_type,
+            "records": one.records,
+            "ja": f"{rule.title.ja} {rule.mend.ja}",
+            "en": f"{rule.title.en} {rule.mend.en}",
         }
 
 
@@ -114,13 +125,13 @@ def told(finding: Finding) -> dict[str, Any]:
 def check(home: Home, ready: Ready, today: date) -> Checked:
     """Make the checks that the receiving bodies will make."""
     rules = home.rules
-    breaches = {
+    landed = {
         str(body): quality.check(
             part.tables, rules, day=today, tags=frozenset(tag for tag, _ in part.identities)
-        ).breaches
+        )
         for body, part in ready.prepared.parts.items()
     }
-    return Checked(ready, breaches)
+    return Checked(ready, landed, rules)
 
 
 def show(home: Home, ready: Ready, folder: Path) -> list[Path]:
