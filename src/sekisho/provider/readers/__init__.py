@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.common.errors import UserError
-from sekisho.provider.readers import fhir_bundle, fhir_ndjson, ssmix, uke
+from sekisho.provider.readers import checkup_cda, fhir_bundle, fhir_ndjson, ssmix, uke
 from sekisho.provider.readers.ssmix_storage import arranged
 from sekisho.provider.records import Note, Record
 from sekisho.provider.sources import Limits
@@ -40,6 +40,7 @@ FORMATS: dict[str, Format] = {
         Format("fhir-ndjson", "fhir", fhir_ndjson.read),
         Format("fhir-bundle", "fhir", fhir_bundle.read),
         Format("uke", "uke", uke.read),
+        Format("checkup-cda", "checkup", checkup_cda.read),
         Format("ss-mix2", "ss-mix2", ssmix.read, arranged),
     )
 }

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sekisho.provider.readers.fhir_patient import doubts, key_of, name_key
+from sekisho.provider.readers.persons import person_row
 from sekisho.provider.readers.uke_lines import LINES, Context, unit_kinds
 from sekisho.provider.readers.uke_values import Month, calendar_date, uke_day, used_on, whole_number
 from sekisho.provider.records import (
@@ -27,7 +28,7 @@ from sekisho.provider.records import (
 )
 from sekisho.pseudonym.identifiers import JP_INSURED, JP_LOCAL, JP_PUBLIC_PAYER
 
-_SEXES = {"1": (8507, "male"), "2": (8532, "female")}
+_SEXES = {"1": "male", "2": "female"}
 _CHART, _KANA = 13, 36  # RE: カルテ番号等, カタカナ（氏名）
 _VISITED = ("11", "12")  # 診療識別: 初診, 再診
 _DAY_COLUMNS = {"SI": 13, "IY": 13, "TO": 17}
@@ -120,7 +121,7 @@ class _Made:
         self.receipt = receipt
         self.month = Month(head.get(3))
         self.birth = uke_day(head.get(6))
-        self.sex = _SEXES.get(head.get(5), (0, "unknown"))
+        self.sex = _SEXES.get(head.get(5), "unknown")
         self.inpatient = head.get(2)[3:4] in ("1", "3", "5", "7", "9")
         self.kinds = unit_kinds(receipt.lines)
         header = receipt.header
@@ -154,14 +155,7 @@ class _Made:
                 identity=self.identity,
                 whole=False,
             )
-        born = calendar_date(self.birth)
-        person = row(
-            "person",
-            gender_concept_id=self.sex[0],
-            year_of_birth=born.year,
-            month_of_birth=born.month,
-            gender_source_value=self.sex[1],
-        )
+        person = person_row(calendar_date(self.birth), self.sex)
         return Record(
             "RE",
             head.number,
@@ -226,7 +220,7 @@ class _Made:
 
     def _identity(self) -> Identity:
         payer, head = self.receipt.payer, self.receipt.lines[0]
-        birth, sex = calendar_date(self.birth), self.sex[1]
+        birth, sex = calendar_date(self.birth), self.sex
         chart = head.get(_CHART)
         institution = self.receipt.header.institution if self.receipt.header else ""
         others = ((f"{JP_LOCAL}{institution}", chart),) if chart else ()
