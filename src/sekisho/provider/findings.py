@@ -25,7 +25,7 @@ _TYPES = "FHIR R4 §2.24 Data types"
 _ARCHIVE = "APPNOTE.TXT 6.3 (ZIP); POSIX.1-2017 pax (TAR); RFC 1952 (gzip)"
 _BOUND = "bounded memory and disk: limits on an archive"
 _INSIDE = "an archive is plain files, each under a name of its own inside it"
-_UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用）"
+_UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用・DPC用・歯科用・調剤用）"
 _CHECKUP = "特定健診情報ファイル仕様説明書 (厚生労働省)"
 _HL7 = "HL7 v2.5 chapter 2; JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2"
 _SSMIX = "JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2 (HS026): folders and file names"
@@ -210,6 +210,11 @@ EXPLANATIONS: dict[str, Explanation] = {
     "uke.no-institution": Explanation(
         "医療機関情報レコード(IR)がないか読めません。",
         "The institution's record (IR) is missing or cannot be read.",
+        _UKE,
+    ),
+    "uke.family": Explanation(
+        "点数表コードが医科・歯科・調剤のどれでもないため、レセプトを読めません。",
+        "The header's 点数表 is neither medical, dental nor dispensing; the receipt is not read.",
         _UKE,
     ),
     "uke.month": Explanation("診療年月が読めません。", "The month of care cannot be read.", _UKE),
