@@ -171,14 +171,16 @@ def test_the_one_patient_born_after_the_month_of_care_is_quarantined(
     wrong = [x for x in receipts(source) if x[0][6] > x[0][3] + "31"]
     assert len(wrong) == 1
     part = one.parts[NORTH]
+    rules = load_rules(root / "rules" / "collection.toml")
     landed = check(
         part.tables,
-        load_rules(root / "rules" / "collection.toml"),
+        rules,
         day=date(2026, 4, 1),
         tags={tag for tag, _ in part.identities},
     )
     made = balance(read_declared(part.declared()), landed)
-    assert {b.rule for b in landed.breaches} == {"date.before-birth"}
+    holding = {rule.id for rule in rules.rule if rule.verdict == "hold"}
+    assert {b.rule for b in landed.breaches} & holding == {"date.before-birth"}
     held = {line.record_type: line.quarantined for line in made.lines if line.quarantined}
     expected = Counter(x[0] for x in wrong[0] if x[0] in ("RE", "HO", "SI"))
     assert held == expected

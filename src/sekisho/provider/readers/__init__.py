@@ -24,6 +24,7 @@ class Format:
 
     Args:
         family: formats of one family name the same source record alike, so that it supersedes.
+        unverified: which parts are read by a layout that no file or public text has confirmed.
         arrange: the files that given paths mean, in the order in which the last one counts; a
             format that is a folder of files looks into folders.
     """
@@ -32,6 +33,7 @@ class Format:
     family: str
     read: Callable[[Path, Limits], Iterator[Record | Note]]
     arrange: Callable[[Sequence[Path]], Sequence[Path]] = list
+    unverified: str = ""
 
 
 FORMATS: dict[str, Format] = {
@@ -39,7 +41,13 @@ FORMATS: dict[str, Format] = {
     for one in (
         Format("fhir-ndjson", "fhir", fhir_ndjson.read),
         Format("fhir-bundle", "fhir", fhir_bundle.read),
-        Format("uke", "uke", uke.read),
+        Format(
+            "uke",
+            "uke",
+            uke.read,
+            unverified="SB and CD of DPC receipts; the prefix of returned files (返戻); dental and "
+            "dispensing receipts, which follow public programs and no public file",
+        ),
         Format("checkup-cda", "checkup", checkup_cda.read),
         Format("ss-mix2", "ss-mix2", ssmix.read, arranged),
     )
