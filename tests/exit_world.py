@@ -45,16 +45,31 @@ def town(framework: str, folder: Path, **changes: str) -> MemoryTown:
     return made
 
 
-def submit(town: MemoryTown, to: str, name: str, records: Mapping[int, Sequence[str]]) -> None:
+def submit(
+    town: MemoryTown,
+    to: str,
+    name: str,
+    records: Mapping[int, Sequence[str]],
+    *,
+    known_as: Mapping[int, Mapping[str, Any]] | None = None,
+    said: Mapping[int, Mapping[str, Any]] | None = None,
+) -> None:
     """Hand in a submission: person's number → source ids of conditions. Each person's own record
-    comes along; the source id ``bad`` breaks a rule."""
+    comes along; the source id ``bad`` breaks a rule.
+
+    ``known_as``: identifiers in place of today's. ``said``: columns of a person's own record.
+    """
     tags = {number: new_tag(system_random) for number in records}
     conditions = [
         condition("", named(source), tag=tags[n], data_class="additional", **_broken(source))
         for n, sources in records.items()
         for source in sources
     ]
-    people = [person("", named(f"p{n}"), tag=tags[n], data_class="additional") for n in records]
+    said, known_as = said or {}, known_as or {}
+    people = [
+        person("", named(f"p{n}"), tag=tags[n], data_class="additional", **said.get(n, {}))
+        for n in records
+    ]
     tables = {
         "condition_occurrence": transit("condition_occurrence", conditions),
         "person": transit("person", people),
@@ -81,7 +96,9 @@ def submit(town: MemoryTown, to: str, name: str, records: Mapping[int, Sequence[
         expires=(town.today + timedelta(days=7)).isoformat(),
         epoch=body.epoch,
     )
-    persons = [(tag, element_of(parse_spec(spec(town, n)))) for n, tag in tags.items()]
+    persons = [
+        (tag, element_of(parse_spec(known_as.get(n) or spec(town, n)))) for n, tag in tags.items()
+    ]
     made = make_transfer(
         reason,
         signer=CLINIC,

@@ -1,0 +1,126 @@
+"""Whole extracts over two holders: who is united by a history, who is not, and that it is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import exit_world as world
+import extract_world as extracts
+from exit_world import HEIR, LEAVER
+from memory_town import SEED, START, MemoryTown
+from sekisho.synthetic import Person, person_of
+
+FRAMEWORK = "4-several"
+HOLDERS = (HEIR, LEAVER)
+MOVED = [
+    one
+    for one in (person_of(SEED, number) for number in range(150))
+    if len(one.episodes) == 2 and one.episodes[1].since < START
+][:4]
+FAR, NEAR, SEX, BIRTH = MOVED
+"""Known by the old number at one holder and by the new at the other; by both at one holder; and two
+of whom a history says that they are one, while their records speak of two."""
+
+
+def plain(spec: dict[str, Any]) -> dict[str, Any]:
+    return {key: getattr(value, "isoformat", lambda v=value: v)() for key, value in spec.items()}
+
+
+def old(person: Person) -> dict[str, Any]:
+    return plain(person.episodes[0].spec())
+
+
+def new(person: Person) -> dict[str, Any]:
+    return plain(person.episodes[1].spec())
+
+
+def change(person: Person, *, split: bool = False) -> dict[str, Any]:
+    return {
+        "old": person.episodes[0].spec(),
+        "new": person.episodes[1].spec(),
+        "valid_from": person.episodes[1].since.isoformat(),
+        "reason": "insurer-change",
+        "split": split,
+    }
+
+
+@pytest.fixture
+def town(tmp_path: Path) -> MemoryTown:
+    """Nine registrations of four persons and of one who never moved; all is said of them."""
+    made = world.town(FRAMEWORK, tmp_path)
+    here = {1: old(FAR), 2: old(NEAR), 3: new(NEAR), 4: old(SEX), 5: new(SEX)}
+    there = {1: new(FAR), 6: old(BIRTH), 7: new(BIRTH)}
+    man = {"gender_concept_id": 8507, "gender_source_value": "male"}
+    may = {"month_of_birth": 5}
+    world.submit(
+        made, HEIR, "here", {n: [f"h{n}"] for n in (*here, 9)}, known_as=here, said={5: man}
+    )
+    world.submit(
+        made, LEAVER, "there", {n: [f"t{n}"] for n in there}, known_as=there, said={7: may}
+    )
+    made.begin()
+    return made
+
+
+def made(town: MemoryTown, application: str) -> dict[str, dict[str, int]]:
+    """Make an extract today and return what each holder says of its linkage."""
+    extracts.send_out(town, extracts.permit(town, application, HOLDERS, "additional"))
+    assert extracts.project(town, application)["state"] == "ready"
+    return {
+        name.partition(":")[0]: {
+            key: value for key, value in told.items() if key not in {"by_method"}
+        }
+        for name, told in extracts.quality(town, application).items()
+    }
+
+
+def persons(town: MemoryTown, application: str) -> int:
+    """Return how many persons the environment sees, by its own tables."""
+    rows = extracts.table(town, application, "condition_occurrence")
+    people = extracts.table(town, application, "person")
+    assert set(rows["person_id"].to_pylist()) == set(people["person_id"].to_pylist())
+    assert rows.num_rows == 9  # united or not, no record is lost or doubled
+    return people.num_rows
+
+
+NOTHING = {"aliases_used": 0, "merged": 0, "conflicts": 0}
+
+
+def test_each_extract_says_whom_histories_united_and_whom_they_could_not(town: MemoryTown) -> None:
+    assert made(town, "before") == {
+        HEIR: {"persons": 6, **NOTHING},
+        LEAVER: {"persons": 3, **NOTHING},
+    }
+    assert persons(town, "before") == 9
+
+    town.change(*(change(one) for one in MOVED))
+    town.begin()
+    # Merged here: NEAR. In conflict: SEX here, BIRTH there, each kept as two. FAR's new number
+    # leaves under the old one, so that the two holders' records meet in the environment.
+    assert made(town, "united") == {
+        HEIR: {"persons": 5, "aliases_used": 1, "merged": 1, "conflicts": 1},
+        LEAVER: {"persons": 3, "aliases_used": 1, "merged": 0, "conflicts": 1},
+    }
+    assert persons(town, "united") == 7
+
+    town.change(change(NEAR, split=True), change(SEX, split=True))
+    town.begin()
+    # What is revoked unites nobody and is nobody's conflict any more.
+    assert made(town, "split") == {
+        HEIR: {"persons": 6, **NOTHING},
+        LEAVER: {"persons": 3, "aliases_used": 1, "merged": 0, "conflicts": 1},
+    }
+    assert persons(town, "split") == 8
+
+    town.change(change(NEAR))
+    town.begin()
+    assert made(town, "again")[HEIR] == {
+        "persons": 5,
+        "aliases_used": 1,
+        "merged": 1,
+        "conflicts": 0,
+    }
+    assert persons(town, "again") == 7
