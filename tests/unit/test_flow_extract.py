@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 import exit_world as world
 import extract_world as extracts
 from exit_world import HEIR, LEAVER
 from memory_town import SEED, START, MemoryTown
+from sekisho.body.flows.conflicts import conflicts
+from sekisho.commands import linkage
+from sekisho.common.ids import body_domain
 from sekisho.synthetic import Person, person_of
 
 FRAMEWORK = "4-several"
@@ -84,6 +89,36 @@ def persons(town: MemoryTown, application: str) -> int:
     assert set(rows["person_id"].to_pylist()) == set(people["person_id"].to_pylist())
     assert rows.num_rows == 9  # united or not, no record is lost or doubled
     return people.num_rows
+
+
+def test_the_work_list_names_what_differs_and_who_can_end_it(
+    town: MemoryTown, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And no more: a corrected record or a split ends a case, whichever comes."""
+    town.change(*(change(one) for one in MOVED))
+    town.begin()
+    made(town, "study")
+    here, there = conflicts(town.body(HEIR)), conflicts(town.body(LEAVER))
+    assert [(one["differ"], one["registrations"]) for one in here] == [(["sex"], 2)]
+    assert [(one["differ"], one["registrations"]) for one in there] == [(["birth-month"], 2)]
+    (case,) = here
+    assert case["providers"] == [world.CLINIC]
+    assert case["extract"]["application"] == "study"
+    assert [f"{body_domain(HEIR)}/{one}" in town.records(HEIR, "alias") for one in case["changes"]]
+    monkeypatch.setattr(linkage, "opened", lambda folder: town.body(folder.name))
+    printed = CliRunner().invoke(linkage.app, ["conflicts", HEIR]).output
+    assert all(word in printed for word in (case["case"], world.CLINIC, "split", "別人"))
+    shown = json.dumps([here, there]) + printed
+    for person in MOVED:
+        for one in person.episodes:
+            assert one.spec()["insured"] not in shown
+
+    town.change(change(SEX, split=True))
+    corrected = {7: new(BIRTH)}
+    world.submit(town, LEAVER, "corrected", {7: ["t7"]}, known_as=corrected)
+    town.begin()
+    assert conflicts(town.body(HEIR)) == conflicts(town.body(LEAVER)) == []
+    assert "不一致はありません" in CliRunner().invoke(linkage.app, ["conflicts", HEIR]).output
 
 
 NOTHING = {"aliases_used": 0, "merged": 0, "conflicts": 0}

@@ -20,6 +20,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "keys": "keys:app",
     "receipt": "receipt:app",
     "enclave": "enclave:app",
+    "linkage": "linkage:app",
     "opt-out": "optout:app",
     "ledger": "ledger:app",
     "incident": "incident:app",

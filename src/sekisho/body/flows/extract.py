@@ -44,6 +44,8 @@ from sekisho.pseudonym.alias import with_aliases
 from sekisho.pseudonym.group import Element, random_element
 
 ABOUT = "about"
+CONFLICT = "linkage-conflict"
+"""Records of cases that an extract met: the last one that did, and when."""
 PART = "sekisho-extract-part"
 VALID_DAYS = 7
 LIST_REFUSALS = project.LIST_REFUSALS
@@ -176,8 +178,8 @@ def _work_list(
     """Return cases for a clerk: named by the person's root, said without any value."""
     return [
         (
-            "linkage-conflict",
-            digest(one.root.encode())[:32],
+            CONFLICT,
+            conflict_id(one),
             {
                 "records_of": len(one.keys),
                 "differ": list(one.differ),
@@ -187,6 +189,11 @@ def _work_list(
         )
         for one in conflicts
     ]
+
+
+def conflict_id(conflict: Conflict) -> str:
+    """Return the name of a case, the same at every extract that meets it."""
+    return digest(conflict.root.encode())[:32]
 
 
 def _statement(body: Body, granted: Granted, about: Json) -> str:

@@ -7,6 +7,7 @@ from collections import Counter
 from sekisho.body import delivery
 from sekisho.body.context import Body
 from sekisho.body.flows import alarms, countersign, notices, undelivered, uses
+from sekisho.body.flows.extract import CONFLICT
 from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Json
@@ -136,7 +137,7 @@ def _histories(body: Body) -> Json:
     return {
         "changes": sum(1 for _ in body.store.find("change")),
         "kept": kept,
-        "conflicts": sum(1 for _ in body.store.find("linkage-conflict")),
+        "conflicts": sum(1 for _ in body.store.find(CONFLICT)),
     }
 
 

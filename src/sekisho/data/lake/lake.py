@@ -115,6 +115,18 @@ class Lake:
             for r in rows
         ]
 
+    def senders_of(
+        self, snapshot: Snapshot, person_keys: Collection[str]
+    ) -> dict[str, frozenset[str]]:
+        """Return which providers sent the rows of these persons' own table, by person key."""
+        found: dict[str, set[str]] = {key: set() for key in person_keys}
+        if found:
+            with self.reading(snapshot, ["person"]) as session:
+                session.add("asked", pa.table({"it": pa.array(sorted(found), pa.string())}))
+                for row in session.fetch(Sql(_SENDERS)).to_pylist():
+                    found[row["person_key"]].add(row["provider"])
+        return {key: frozenset(providers) for key, providers in found.items()}
+
     # Landing
 
     def land(self, batch: int, submission_id: str, tables: Mapping[str, pa.Table]) -> Versions:
@@ -373,6 +385,9 @@ SELECT record_type, count(*) AS records FROM ({held}) h GROUP BY record_type ORD
 _SAID = """
 SELECT DISTINCT p.person_key, p.gender_concept_id, p.year_of_birth, p.month_of_birth
 FROM person p JOIN asked a ON p.person_key = a.it
+"""
+_SENDERS = """
+SELECT DISTINCT p.person_key, p.provider FROM person p JOIN asked a ON p.person_key = a.it
 """
 _BIRTHS = """
 SELECT person_key, min(year_of_birth) AS year, min(gender_concept_id) AS gender
