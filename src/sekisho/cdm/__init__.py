@@ -1,6 +1,10 @@
 """The tables of the platform: OMOP CDM 5.4 names and columns, and what each column is.
 
 Source: OHDSI OMOP Common Data Model v5.4 (https://ohdsi.github.io/CommonDataModel/cdm54.html).
+``image_occurrence`` follows OHDSI's imaging extension (https://github.com/ohdsi/MI-CDM),
+``genomic_test`` the genomic one (https://github.com/OHDSI/Genomic-CDM); counts, makers and what is
+unresolved about pixels are ours. UIDs of studies and series are in no table: a name that every
+extract repeats would link them.
 Vocabulary-less mode: ``*_concept_id`` is 0 where no map is loaded; the source's code stays in
 ``*_source_value`` with its system in ``*_source_system`` (ours, not the CDM's).
 """

@@ -5,34 +5,25 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal
 
 from sekisho.common.errors import Defect
+from sekisho.provider.explained import ARCHIVES, IMAGES, Explanation
 
 Language = Literal["ja", "en"]
 
 
-class Explanation(NamedTuple):
-    """Texts of one code. ``rule`` names the rule and its source."""
-
-    ja: str
-    en: str
-    rule: str
-
-
 _JSON = "RFC 8259; FHIR R4 §2.6 JSON"
 _TYPES = "FHIR R4 §2.24 Data types"
-_ARCHIVE = "APPNOTE.TXT 6.3 (ZIP); POSIX.1-2017 pax (TAR); RFC 1952 (gzip)"
-_BOUND = "bounded memory and disk: limits on an archive"
-_INSIDE = "an archive is plain files, each under a name of its own inside it"
-_UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用・DPC用・歯科用・調剤用）"
-_CHECKUP = "特定健診情報ファイル仕様説明書 (厚生労働省)"
+_UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用）"
 _HL7 = "HL7 v2.5 chapter 2; JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2"
 _SSMIX = "JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2 (HS026): folders and file names"
 _KEY = "reference of formats, 8: identifiers; without one a record cannot follow its person"
 _CDM = "OMOP CDM 5.4: the table's date may not be empty"
 
 EXPLANATIONS: dict[str, Explanation] = {
+    **ARCHIVES,
+    **IMAGES,
     "file.missing": Explanation(
         "ファイルがありません。", "The file is not there.", "the submission names the file"
     ),
@@ -61,59 +52,6 @@ EXPLANATIONS: dict[str, Explanation] = {
         "束ファイルが大きすぎます。分けて送ってください。",
         "The file is too large to be one bundle; split it.",
         "bounded memory: a bundle is read as a whole",
-    ),
-    "archive.kind": Explanation(
-        "ZIPでもTARでもありません。", "This is neither ZIP nor TAR.", "the format is an archive"
-    ),
-    "archive.damaged": Explanation(
-        "圧縮書庫が壊れているか途中で切れています。",
-        "The archive is damaged or ends early.",
-        _ARCHIVE,
-    ),
-    "archive.bomb": Explanation(
-        "展開すると元の大きさに比べて大きくなりすぎる書庫です。",
-        "The archive unpacks to far more than its own size.",
-        _BOUND,
-    ),
-    "archive.too-large": Explanation(
-        "書庫が大きすぎます。分けて送ってください。",
-        "The archive unpacks to too many bytes; split it.",
-        _BOUND,
-    ),
-    "archive.too-many": Explanation(
-        "書庫の中のファイルが多すぎます。分けて送ってください。",
-        "The archive holds too many files; split it.",
-        _BOUND,
-    ),
-    "archive.path": Explanation(
-        "書庫の外を指すなど、使えないファイル名があります。",
-        "A name in the archive points out of it or cannot be used.",
-        _INSIDE,
-    ),
-    "archive.duplicate": Explanation(
-        "書庫の中に同じ名前のファイルが二つあります。",
-        "Two files of the archive have one name.",
-        _INSIDE,
-    ),
-    "archive.link": Explanation(
-        "書庫の中にファイル以外のもの（リンクなど）があります。",
-        "The archive holds a link or another thing that is no plain file.",
-        _INSIDE,
-    ),
-    "archive.encrypted": Explanation(
-        "書庫が暗号化されています。解いてから送ってください。",
-        "The archive is encrypted; open it at the source.",
-        _INSIDE,
-    ),
-    "archive.method": Explanation(
-        "対応していない圧縮方式です。",
-        "The archive is packed by a method that is not read.",
-        "APPNOTE.TXT 4.4.5: stored and deflated are read",
-    ),
-    "archive.nested": Explanation(
-        "書庫の中に書庫があります。取り出して送ってください。",
-        "An archive stands inside the archive; take it out.",
-        _INSIDE,
     ),
     "line.too-long": Explanation(
         "一行が長すぎます。",
@@ -212,11 +150,6 @@ EXPLANATIONS: dict[str, Explanation] = {
         "The institution's record (IR) is missing or cannot be read.",
         _UKE,
     ),
-    "uke.family": Explanation(
-        "点数表コードが医科・歯科・調剤のどれでもないため、レセプトを読めません。",
-        "The header's 点数表 is neither medical, dental nor dispensing; the receipt is not read.",
-        _UKE,
-    ),
     "uke.month": Explanation("診療年月が読めません。", "The month of care cannot be read.", _UKE),
     "uke.receipt-refused": Explanation(
         "このレセプトのRE行が読めないため送りません。",
@@ -274,47 +207,6 @@ EXPLANATIONS: dict[str, Explanation] = {
         "PID-3の患者IDがファイル名・フォルダーの患者IDと違います。誰の記録か決められません。",
         "The patient in PID-3 is not the one in the file's name, so whose it is cannot be told.",
         _SSMIX,
-    ),
-    "xml.malformed": Explanation(
-        "XMLとして読めません。", "This is not well-formed XML.", "XML 1.0"
-    ),
-    "xml.forbidden": Explanation(
-        "文書型宣言（DTD）や実体定義のあるXMLは読みません。",
-        "XML with a document type or entities of its own is not read.",
-        "entities can grow without bound or name files",
-    ),
-    "checkup.root": Explanation(
-        "CDA文書（ClinicalDocument）ではありません。",
-        "This is no CDA document (ClinicalDocument).",
-        _CHECKUP,
-    ),
-    "checkup.report": Explanation(
-        "報告区分がないか読めません。",
-        "The kind of report (報告区分) is missing or cannot be read.",
-        _CHECKUP,
-    ),
-    "checkup.number": Explanation(
-        "検査値が数値ではありません。", "A value is no number.", _CHECKUP
-    ),
-    "checkup.total": Explanation(
-        "交換用基本情報・集計情報の件数が読めません。",
-        "The count in the index or the summary cannot be read.",
-        _CHECKUP,
-    ),
-    "checkup.index-missing": Explanation(
-        "交換用基本情報ファイル(ix08)がありません。ZIPが途中で切れているおそれがあります。",
-        "The index (ix08) is missing; the archive may be incomplete.",
-        _CHECKUP,
-    ),
-    "checkup.index-count": Explanation(
-        "交換用基本情報(ix08)の総件数がDATAのファイル数と合いません。",
-        "The count in the index (ix08) differs from the files in DATA.",
-        _CHECKUP,
-    ),
-    "checkup.summary-count": Explanation(
-        "集計情報(su08)の総人数が特定健診の件数と合いません。",
-        "The count in the summary (su08) differs from the check-ups in the archive.",
-        _CHECKUP,
     ),
     "uke.too-long": Explanation(
         "一件のレセプトの行数が多すぎます。", "A receipt has too many lines.", "bounded memory"

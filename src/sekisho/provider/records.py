@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import IntEnum
+from pathlib import Path
 from typing import Any
 
 from msgspec import Struct
@@ -34,6 +35,20 @@ class Outcome(IntEnum):
     SET_ASIDE = 1
     REFUSED = 2
     SUPERSEDED = 3
+
+
+class Object(Struct, frozen=True, gc=False):
+    """What a record keeps beside its rows for later processing: an image, a person's variants.
+
+    Attributes:
+        kind: how it is written without who it is of (`sekisho.provider.objects`).
+        source: the file that it is made from, when it leaves.
+        part: which part of the file, where it is not all of it.
+    """
+
+    kind: str
+    source: Path
+    part: str = ""
 
 
 class Identity(Struct, frozen=True, gc=False):
@@ -70,6 +85,7 @@ class Record(Struct, frozen=True, gc=False):
         patient: local name of the person.
         code: why it is refused or set aside.
         dropped: values of a sent record for which there is no row (free text, no value).
+        objects: what travels beside the rows; at most one for a record today.
     """
 
     record_type: str
@@ -83,6 +99,7 @@ class Record(Struct, frozen=True, gc=False):
     part: int = 0
     whole: bool = True
     dropped: int = 0
+    objects: tuple[Object, ...] = ()
 
 
 class Note(Struct, frozen=True):

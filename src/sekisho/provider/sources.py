@@ -22,7 +22,6 @@ class Limits:
         line_bytes: longest line.
         file_bytes: largest file that is read as a whole (a bundle), unpacked.
         receipt_lines: most lines of one receipt.
-        document_bytes: largest XML document; as a tree it takes up to a hundred times as much.
         piece_bytes: how much is read at once.
         archive_bytes: most bytes that an archive may unpack to.
         archive_members: most files in an archive.
@@ -33,7 +32,6 @@ class Limits:
     line_bytes: int = 16 << 20
     file_bytes: int = 256 << 20
     receipt_lines: int = 20_000
-    document_bytes: int = 4 << 20
     piece_bytes: int = 1 << 20
     archive_bytes: int = 16 << 30
     archive_members: int = 100_000

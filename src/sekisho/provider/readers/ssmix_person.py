@@ -14,12 +14,11 @@ from datetime import date
 
 from sekisho.provider.readers.fhir_patient import doubts, key_of, name_key
 from sekisho.provider.readers.hl7_message import Segment
-from sekisho.provider.readers.persons import person_row
 from sekisho.provider.readers.uke_values import calendar_date
-from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity, Row, Unreadable
+from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity, Row, Unreadable, row
 from sekisho.pseudonym.identifiers import JP_INSURED, JP_LOCAL, PersonKey
 
-_SEXES = {"M": "male", "F": "female", "O": "other"}
+_SEXES = {"M": (8507, "male"), "F": (8532, "female"), "O": (0, "other")}
 _BRANCH = re.compile(r"\d\d", re.ASCII)
 _KANA = "P"  # JHSD / HL7 0465: ideographic I, phonetic P
 
@@ -29,7 +28,7 @@ def patient_name(number: str) -> str:
     return f"{JP_LOCAL}|{number}"
 
 
-def row_of(pid: Segment) -> Row:
+def person_row(pid: Segment) -> Row:
     """Return the row of person.
 
     Raises:
@@ -38,7 +37,14 @@ def row_of(pid: Segment) -> Row:
     born = _born(pid)
     if born is None:
         raise Unreadable("person.no-birth-date")
-    return person_row(born, _sex(pid))
+    concept, sex = _SEXES.get(pid.get(8), (0, "unknown"))
+    return row(
+        "person",
+        gender_concept_id=concept,
+        year_of_birth=born.year,
+        month_of_birth=born.month,
+        gender_source_value=sex,
+    )
 
 
 def identity_of(segments: Sequence[Segment], name: str) -> Identity:
@@ -48,7 +54,7 @@ def identity_of(segments: Sequence[Segment], name: str) -> Identity:
         born = _born(pid)
     except Unreadable:
         born = None
-    sex = _sex(pid)
+    sex = _SEXES.get(pid.get(8), (0, "unknown"))[1]
     others = ((JP_LOCAL, pid.get(3)),)
     insurances = [one for one in segments if one.kind == "IN1" and one.get(3) and one.get(11)]
     key: PersonKey | None = None
@@ -63,10 +69,6 @@ def identity_of(segments: Sequence[Segment], name: str) -> Identity:
         doubted = (found,)  # told to the clerk; the hospital's own number is left
     named = name_key(_kana(pid), born, sex)
     return Identity((name,), key, problem, others, named, doubts(key) or doubted)
-
-
-def _sex(pid: Segment) -> str:
-    return _SEXES.get(pid.get(8), "unknown")
 
 
 def _born(pid: Segment) -> date | None:
