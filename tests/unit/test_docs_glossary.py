@@ -40,6 +40,7 @@ ROOMS = {
     "linkage": "sekisho.data.linkage",
     "processing": "sekisho.data.processing",
     "release": "sekisho.data.release",
+    "vocabulary": "sekisho.data.vocabulary",
 }
 
 # Classes that are no words of the domain: parts, rows, counts and files of one that is, or of the
@@ -49,7 +50,7 @@ PLUMBING = {
     "exchange": "Answer Client Peer SealKey SigningKey VerifyKey",
     "pseudonym": "ConverterKeys ConverterSecret",
     "provider": "Format Identity Limits Line Note Outcome Part Prepared Refused",
-    "cdm": "Column Table",
+    "cdm": "Column System Table",
     "catalogue": "TableColumns Title",
     "conversion": "Facts Place",
     "ledger": (
@@ -73,6 +74,7 @@ PLUMBING = {
         "Processed Rules"
     ),
     "release": "Caps Collected Event File Kept Member Outcome State TableOutput",
+    "vocabulary": "Manifest Master Source",
 }
 
 

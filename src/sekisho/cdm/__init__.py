@@ -9,18 +9,24 @@ Vocabulary-less mode: ``*_concept_id`` is 0 where no map is loaded; the source's
 ``*_source_value`` with its system in ``*_source_system`` (ours, not the CDM's).
 """
 
+from sekisho.cdm.systems import CODED, CodeSystems, System, code_columns, read_code_systems
 from sekisho.cdm.tables import TABLES, Column, Role, Table, table
 from sekisho.cdm.transit import ORIGIN, TRANSIT, arrow_type, content_fields, transit_schema
 
 __all__ = [
+    "CODED",
     "ORIGIN",
     "TABLES",
     "TRANSIT",
+    "CodeSystems",
     "Column",
     "Role",
+    "System",
     "Table",
     "arrow_type",
+    "code_columns",
     "content_fields",
+    "read_code_systems",
     "table",
     "transit_schema",
 ]

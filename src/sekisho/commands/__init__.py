@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "recovery-key": "backup:recovery_key",
     "backup": "backup:backup",
     "restore": "backup:restore",
+    "vocab": "vocab:app",
 }
 """Command → ``module:name`` of this package: a family (an app) or one function."""
 

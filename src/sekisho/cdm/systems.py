@@ -1,0 +1,91 @@
+"""Code systems as data: ``rules/code-systems.toml`` says which names they have and which count
+as standard. Shared by provider and body, like the tables."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from msgspec import Meta, Struct
+
+from sekisho.cdm.tables import TABLES
+from sekisho.common.toml import read_toml
+
+Word = Annotated[str, Meta(min_length=1, max_length=200)]
+
+CODED = tuple(t.name for t in TABLES if any(c.name.endswith("_source_system") for c in t.content))
+"""Tables whose rows name a code and its system."""
+
+
+class System(Struct, frozen=True, forbid_unknown_fields=True):
+    """One code system; see the head of the file for what its keys mean."""
+
+    id: Word
+    names: Annotated[tuple[Word, ...], Meta(min_length=1)]
+    standard: bool
+    source: Word
+    spelling: Literal["exact", "icd"] = "exact"
+    uncoded: tuple[Word, ...] = ()
+
+    def spelt(self, code: str) -> str:
+        """Return ``code`` in the one spelling under which maps know it."""
+        if self.spelling == "exact":
+            return code
+        return code.upper().replace(".", "").replace("-", "")
+
+
+class CodeSystems(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """The whole file."""
+
+    version: Word
+    system: tuple[System, ...]
+
+    def __post_init__(self) -> None:
+        for what, found in (
+            ("id", [one.id for one in self.system]),
+            ("name", [name for one in self.system for name in one.names]),
+        ):
+            twice = sorted({it for it in found if found.count(it) > 1})
+            if twice:
+                raise ValueError(f"the {what} {twice[0]!r} is there twice")
+
+    @cached_property
+    def by_id(self) -> dict[str, System]:
+        return {one.id: one for one in self.system}
+
+    @cached_property
+    def by_name(self) -> dict[str, System]:
+        return {name: one for one in self.system for name in one.names}
+
+    def standard(self, table: str, rows: pa.Table) -> pa.ChunkedArray:
+        """Return for each row of a coded table whether its code is a standard one."""
+        value, system = code_columns(table)
+        names = pa.array([n for n, one in self.by_name.items() if one.standard], pa.string())
+        mask = pc.is_in(rows.column(system), value_set=names)
+        for one in self.system:
+            if one.uncoded:
+                named = pc.is_in(rows.column(system), value_set=pa.array(one.names, pa.string()))
+                says_none = pc.is_in(
+                    rows.column(value), value_set=pa.array(one.uncoded, pa.string())
+                )
+                mask = pc.and_(mask, pc.invert(pc.and_(named, says_none)))
+        return mask
+
+
+def code_columns(table: str) -> tuple[str, str]:
+    """Return the columns of a coded table that hold the code and its system."""
+    columns = next(t for t in TABLES if t.name == table).content
+    system = next(c.name for c in columns if c.name.endswith("_source_system"))
+    return f"{system.removesuffix('_source_system')}_source_value", system
+
+
+def read_code_systems(path: Path) -> CodeSystems:
+    """Read and prove the file.
+
+    Raises:
+        UserError: with file and line.
+    """
+    return read_toml(path, CodeSystems)

@@ -1,0 +1,173 @@
+"""What codes mean, joined to rows as they are read: concepts, and the table where a row belongs.
+
+Rows are kept as they came. Beside them stands, per batch, which version of the vocabulary counts,
+so that a snapshot reads the same for ever and a better version can be applied to old batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+
+from sekisho.cdm import Column, Table, code_columns, table
+from sekisho.data.lake.layout import held_schema
+from sekisho.data.lake.sql import Sql, fill, literal, name
+
+IN_FORCE: Final = "vocabulary"
+"""The table (Delta) of which version counts for which batch."""
+IN_FORCE_SCHEMA: Final = pa.schema(
+    [("batch", pa.int64()), ("version", pa.string()), ("since", pa.int64())]
+)
+"""``since``: 0 from landing on, else the snapshot from which it counts; the greatest counts."""
+MAP_SCHEMA: Final = pa.schema(
+    [
+        ("version", pa.string()),
+        ("vocabulary", pa.string()),
+        ("code", pa.string()),
+        ("canonical", pa.string()),
+        ("source_concept_id", pa.int64()),
+        ("concept_id", pa.int64()),
+        ("domain_id", pa.string()),
+    ]
+)
+"""``canonical``: by which name a code is compared with codes of other systems."""
+NAMES_SCHEMA: Final = pa.schema(
+    [
+        ("version", pa.string()),
+        ("name", pa.string()),
+        ("vocabulary", pa.string()),
+        ("icd", pa.bool_()),
+    ]
+)
+"""``name``: what stands in a row; ``icd``: dot and hyphen of its codes do not count."""
+DOMAINS: Final = {
+    "Condition": "condition_occurrence",
+    "Drug": "drug_exposure",
+    "Procedure": "procedure_occurrence",
+    "Device": "device_exposure",
+    "Measurement": "measurement",
+    "Observation": "observation",
+}
+"""Domain of a standard concept → the table of its rows; of other domains a row stays where it is.
+Source: OMOP CDM 5.4, clinical data tables."""
+
+
+@dataclass(frozen=True)
+class VocabularyFiles:
+    """The files of one version of a vocabulary."""
+
+    folder: Path
+
+    @property
+    def map(self) -> Path:
+        return self.folder / "map.parquet"
+
+    @property
+    def names(self) -> Path:
+        return self.folder / "names.parquet"
+
+
+def meant(target: str, of: Iterable[str]) -> Sql:
+    """Return the query for the rows that belong to table ``target``, with their ``canonical``.
+
+    Reads ``coded_TABLE`` of each table in ``of``: current rows joined by `coded`.
+    """
+    into = table(target)
+    parts = [_moved(table(source), into) for source in of]
+    return Sql("\nUNION ALL\n".join(parts))
+
+
+def coded(source: str) -> Sql:
+    """Return the query for current rows of ``source`` with what the vocabulary says of them.
+
+    Reads ``current_TABLE``, ``vocabulary_in_force``, ``vocabulary_names``, ``vocabulary_map``.
+    """
+    value, system = code_columns(source)
+    code = fill("l.{value}", value=name(value))
+    own = _stem(table(source))
+    # A row whose file names a concept says itself where it belongs.
+    home = " ".join(f"WHEN m.domain_id = '{d}' THEN '{t}'" for d, t in DOMAINS.items())
+    return fill(
+        _CODED,
+        source=name(f"current_{source}"),
+        system=name(system),
+        code=code,
+        concept=name(f"{own}_concept_id"),
+        home=Sql(home),
+        here=literal(source),
+    )
+
+
+def uncoded(source: str) -> Sql:
+    """Return the query for current rows of a coded table where no vocabulary counts."""
+    return fill(
+        "SELECT l.*, CAST(NULL AS STRING) AS canonical FROM {it} l", it=name(f"current_{source}")
+    )
+
+
+def _moved(source: Table, target: Table) -> Sql:
+    """Return the rows of ``source`` that belong to ``target``, in its columns."""
+    given = {_plain(source, column): column for column in source.content}
+    columns = [
+        f"l.{field}" for field in held_schema(target.name).names if field not in target.names
+    ]
+    columns += [_value(source, target, column, given) for column in target.content]
+    return fill(
+        "SELECT {columns}, l.said AS canonical FROM {it} l WHERE l.home = {target}",
+        columns=Sql(", ".join(columns)),
+        it=name(f"coded_{source.name}"),
+        target=literal(target.name),
+    )
+
+
+def _value(source: Table, target: Table, column: Column, given: dict[str, Column]) -> str:
+    plain = _plain(target, column)
+    same = given.get(plain)
+    if plain in ("*concept_id", "*source_concept_id") and same is not None:
+        said = "meant_concept" if plain == "*concept_id" else "meant_source"
+        it = f"CASE WHEN coalesce(l.{same.name}, 0) <> 0 THEN l.{same.name} ELSE l.{said} END"
+    elif same is not None and same.type == column.type:
+        it = f"l.{same.name}"
+    elif column.name.endswith("_concept_id"):
+        it = "CAST(0 AS BIGINT)"
+    else:
+        kind = {"int64": "BIGINT", "date": "DATE"}.get(column.type, "STRING")
+        it = f"CAST(NULL AS {kind})"
+    return f"{it} AS {column.name}"
+
+
+def _stem(of: Table) -> str:
+    """Return what the code's columns begin with: ``condition`` of condition_occurrence."""
+    return code_columns(of.name)[1].removesuffix("_source_system")
+
+
+def _plain(of: Table, column: Column) -> str:
+    """Return a column's name as it is compared between tables: ``*date``, ``*end_date`` …"""
+    rest = column.name
+    for start in (of.name, _stem(of)):
+        if rest.startswith(f"{start}_"):
+            rest = "*" + rest.removeprefix(f"{start}_")
+            break
+    return rest.replace("*start_date", "*date")
+
+
+_CODED = """
+SELECT l.*, m.canonical AS said, coalesce(m.concept_id, 0) AS meant_concept,
+  coalesce(m.source_concept_id, 0) AS meant_source,
+  CASE WHEN coalesce(l.{concept}, 0) <> 0 THEN {here} {home} ELSE {here} END AS home
+FROM {source} l
+LEFT JOIN vocabulary_in_force v ON v.batch = l.batch
+LEFT JOIN vocabulary_names n ON n.version = v.version AND n.name = l.{system}
+LEFT JOIN vocabulary_map m ON m.version = n.version AND m.vocabulary = n.vocabulary
+  AND m.code = CASE WHEN n.icd THEN upper(replace(replace({code}, '.', ''), '-', ''))
+    ELSE {code} END
+"""
+LATEST = """
+SELECT a.batch, a.version FROM all_vocabulary a
+JOIN (SELECT batch, max(since) AS since FROM all_vocabulary GROUP BY batch) b
+  ON b.batch = a.batch AND b.since = a.since
+"""
