@@ -20,6 +20,7 @@ from runs import ROOT, Rehearsals, Run
 from searching import search
 
 from sekisho.exchange import parcel, seal
+from sekisho.provider import EXPLANATIONS
 from sekisho.rehearsal import cast
 from sekisho.rehearsal.play import Play
 from sekisho.rehearsal.scenario import read_scenario
@@ -162,9 +163,12 @@ both = pytest.mark.parametrize("which", ["run", "rude"])
 
 
 def _findings(run: Run, code: str, kind: str) -> set[tuple[str, int, str]]:
-    found = json.loads((run.folder / "providers" / code / f"findings-{kind}.json").read_bytes())
-    assert all(one["ja"] and one["en"] for one in found)
-    return {(one["file"], one["line"], one["code"]) for one in found}
+    (report,) = (run.folder / "providers" / code).glob(f"quality-{kind}-*.json")
+    found = [
+        one for one in json.loads(report.read_bytes())["problems"] if one["code"] in EXPLANATIONS
+    ]
+    assert all(one["title"]["ja"] and one["mend"]["en"] for one in found)
+    return {(at["file"], at["line"], one["code"]) for one in found for at in one["places"]}
 
 
 def test_every_finding_names_file_and_line(run: Run) -> None:

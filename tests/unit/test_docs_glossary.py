@@ -64,7 +64,7 @@ PLUMBING = {
         "PermitRule Recognise Running SealDecision Seat Submit Substitute Tally Vote Withdraw"
     ),
     "collection": "Declared Line",
-    "quality": "Breach CollectionRules Landed Rule",
+    "quality": "Breach CollectionRules Fate Landed Measure Problem Rule Text Where",
     "uses": "Standing UsesRule",
     "person": "Asked Project StandingChoice",
     "lake": "Count DuckEngine Engine Session Targets Versions",

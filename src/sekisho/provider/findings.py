@@ -11,6 +11,7 @@ from sekisho.common.errors import Defect
 from sekisho.provider.explained import ARCHIVES, IMAGES, Explanation
 
 Language = Literal["ja", "en"]
+About = Literal["refused", "doubt", "file"]
 
 
 _JSON = "RFC 8259; FHIR R4 §2.6 JSON"
@@ -223,6 +224,8 @@ class Finding:
         line: 1-based; 0 is the whole file.
         record_type: empty where it cannot be told.
         count: how many records; above 1 for "and so many more like this".
+        about: what it is about: a record that is ``refused``, a ``doubt`` about one that is sent,
+            or a ``file``.
     """
 
     file: str
@@ -230,6 +233,7 @@ class Finding:
     code: str
     record_type: str = ""
     count: int = 1
+    about: About = "refused"
 
     def __post_init__(self) -> None:
         if self.code not in EXPLANATIONS:
@@ -251,6 +255,9 @@ class Finding:
         return f"{where}:{what} {self.message('en')} / {self.message('ja')} [{self.code}]{more}"
 
 
+_Alike = tuple[str, str, str, About]
+
+
 @dataclass
 class Findings:
     """Collects findings; of many alike in one file the first ``limit`` are told one by one.
@@ -260,11 +267,11 @@ class Findings:
 
     limit: int = 200
     _told: list[Finding] = field(default_factory=list)
-    _seen: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    _first: dict[tuple[str, str, str], int] = field(default_factory=dict)
+    _seen: Counter[_Alike] = field(default_factory=Counter)
+    _first: dict[_Alike, int] = field(default_factory=dict)
 
     def add(self, finding: Finding) -> None:
-        key = (finding.file, finding.code, finding.record_type)
+        key = _alike(finding)
         self._seen[key] += finding.count
         if self._seen[key] <= self.limit:
             self._told.append(finding)
@@ -276,7 +283,11 @@ class Findings:
         return tuple(sorted((*self._told, *self._rest())))
 
     def _rest(self) -> Iterable[Finding]:
-        told = Counter((f.file, f.code, f.record_type) for f in self._told)
+        told = Counter(_alike(f) for f in self._told)
         for key, line in self._first.items():
-            file, code, record_type = key
-            yield Finding(file, line, code, record_type, self._seen[key] - told[key])
+            file, code, record_type, about = key
+            yield Finding(file, line, code, record_type, self._seen[key] - told[key], about)
+
+
+def _alike(finding: Finding) -> _Alike:
+    return (finding.file, finding.code, finding.record_type, finding.about)

@@ -99,7 +99,9 @@ class Gathering:
         self.files.append(name)
 
     def note(self, note: Note) -> None:
-        self.findings.add(Finding(self.files[-1], note.line, note.code, note.record_type))
+        self.findings.add(
+            Finding(self.files[-1], note.line, note.code, note.record_type, about="file")
+        )
 
     def kinds_of(self, record_type: str) -> tuple[tuple[str, str], ...]:
         """Return the (kind, data class) pairs of a record type; none where it cannot be told."""
@@ -135,7 +137,9 @@ class Gathering:
             for name in identity.refs:
                 self._identities[name] = identity
             for doubt in identity.doubts:
-                self.findings.add(Finding(self.files[-1], record.line, doubt, record.record_type))
+                self.findings.add(
+                    Finding(self.files[-1], record.line, doubt, record.record_type, about="doubt")
+                )
         if outcome == _SENT:
             self.dropped[record.record_type] += record.dropped
             self._keep(record, number, patient, kinds)

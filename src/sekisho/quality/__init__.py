@@ -6,16 +6,36 @@ it; a record with a bad row is held whole; no message names a value.
 It reads no source format, stores nothing and decides on nobody: columns in, masks and counts out.
 """
 
-from sekisho.quality.checking import RULES_COLUMN, Breach, Landed, check, records_of
-from sekisho.quality.rules import CollectionRules, Rule, load_rules
+from sekisho.quality.checking import (
+    RULES_COLUMN,
+    Breach,
+    Landed,
+    broken_records,
+    check,
+    records_of,
+)
+from sekisho.quality.measures import Measure, measures_of
+from sekisho.quality.report import PARTS, Fate, Level, Problem, QualityReport, Where
+from sekisho.quality.rules import CollectionRules, Language, Rule, Text, load_rules
 
 __all__ = [
+    "PARTS",
     "RULES_COLUMN",
     "Breach",
     "CollectionRules",
+    "Fate",
     "Landed",
+    "Language",
+    "Level",
+    "Measure",
+    "Problem",
+    "QualityReport",
     "Rule",
+    "Text",
+    "Where",
+    "broken_records",
     "check",
     "load_rules",
+    "measures_of",
     "records_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -87,6 +87,24 @@ def check(
             reasons = pc.take(why, places.filter(places.is_valid()))
             quarantined[table] = held.append_column(RULES_COLUMN, reasons)
     return Landed(kept, quarantined, tuple(sorted(breaches)), rules.version)
+
+
+def broken_records(
+    tables: Mapping[str, pa.Table], rules: CollectionRules, *, day: date
+) -> Iterator[tuple[str, str, str]]:
+    """Yield (rule, data class, source id) of every record that breaks a rule, noted ones too.
+
+    For the provider, who alone can tell by the keyed name which record of its files is meant.
+    """
+    facts = facts_of(tables, day)
+    for rule in rules.rule:
+        for table, rows in tables.items():
+            mask = bad_rows(rule, table, rows, facts)
+            if mask is None or not pc.any(mask, min_count=0).as_py():
+                continue
+            bad = rows.filter(mask).select(["data_class", "source_id"])
+            for one in bad.group_by(["data_class", "source_id"]).aggregate([]).to_pylist():
+                yield rule.id, one["data_class"], one["source_id"]
 
 
 def records_of(tables: Mapping[str, pa.Table]) -> Counter[tuple[str, str]]:

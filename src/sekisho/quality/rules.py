@@ -18,6 +18,7 @@ Check = Literal[
     "after_start", "not_negative", "not_long_after_death", "longest", "sex", "range", "twice",
     "share",
 ]  # fmt: skip
+Language = Literal["ja", "en"]
 Sort = Literal["conformance", "completeness", "plausibility"]
 """Kahn et al., A harmonized data quality assessment terminology (eGEMs 2016, 4(1):1244)."""
 Verdict = Literal["hold", "note"]
@@ -38,8 +39,13 @@ _NEEDS: dict[str, str] = {
 
 
 class Text(Struct, frozen=True, forbid_unknown_fields=True):
+    """The same said in both languages."""
+
     ja: Said
     en: Said
+
+    def of(self, language: Language) -> str:
+        return self.ja if language == "ja" else self.en
 
 
 class CodesOfSex(Struct, frozen=True, forbid_unknown_fields=True):

@@ -7,9 +7,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import orjson
-
-from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import SekishoError
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded, system_random
@@ -18,10 +15,12 @@ from sekisho.exchange.keys import SigningKey
 from sekisho.framework import DataKinds, Framework
 from sekisho.provider import Prepared, Profile, read_mapping
 from sekisho.provider.enclave import answer_enclave
+from sekisho.provider.examining import Source, examine, write_report
 from sekisho.provider.handover import Handed, Sender, agreed, hand_over
 from sekisho.provider.notice import Everyone
 from sekisho.provider.outbox import Outbox
 from sekisho.provider.sending import Submitter
+from sekisho.quality import load_rules
 from sekisho.rehearsal.scenario import Application, Provider, Scenario, Submission
 from sekisho.rehearsal.stage import Stage
 
@@ -58,20 +57,15 @@ class Providers:
             return {"provider": sent.provider, "format": sent.format, "error": error.code}
         handed = hand_over(sender, ready, Outbox(home / "outbox"))
         prepared = ready.prepared
-        findings = [
-            {
-                "file": one.file,
-                "line": one.line,
-                "code": one.code,
-                "record_type": one.record_type,
-                "count": one.count,
-                "ja": one.message("ja"),
-                "en": one.message("en"),
-            }
-            for one in prepared.findings
-        ]
-        write_atomically(home / f"findings-{sent.format}.json", orjson.dumps(findings))
+        self._tell(sent, prepared, sender)
         return _noted(sent, prepared, handed)
+
+    def _tell(self, sent: Submission, prepared: Prepared, sender: Sender) -> None:
+        """Write the report on the submission's quality where the provider finds it."""
+        source = Source(sent.provider, sent.format, sent.files, sender.provider_key)
+        rules = load_rules(self.folder / "rules" / "collection.toml")
+        report = examine(source, prepared, rules, self._day(sent), sent=True)
+        write_report(report, self.folder / "providers" / sent.provider)
 
     def answer_enclave(self, asked: Application, today: date) -> None:
         """Let every provider answer the linkage enclave of an application."""
