@@ -175,6 +175,8 @@ def test_a_submission_lands_once_and_its_receipts_are_kept(
     assert [one.door for one in first.handed] == ["national", "alpha"]
     assert all(one.new for one in first.handed)
     place.town.settle()
+    [report] = (place.folder / "reports").glob("*.json")
+    assert json.loads(report.read_bytes())["sent"] is True
     assert desk.collect_receipts() == 2
     again = desk.submit([file], "fhir-ndjson")
     assert not any(one.new for one in again.handed)

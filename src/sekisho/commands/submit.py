@@ -101,12 +101,16 @@ def _check(desk: Desk, files: list[Path], format_id: str, out: Path | None, json
     with _bar(len(files)) as tell:
         ready = desk.ready(files, format_id, tell)
     checked = look_at(desk.home, ready, desk.today)
+    reports = desk.tell_quality(ready, files)
     if out is not None:
         write_out(desk.home, ready, out)
     if json:
         show_json(checked.report())
     else:
         _show_check(checked, out)
+        OUT.print(
+            f"品質報告 / Report: {', '.join(map(str, reports))}", markup=False, highlight=False
+        )
     if checked.exit_code:
         raise typer.Exit(checked.exit_code)
 

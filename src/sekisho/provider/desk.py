@@ -11,6 +11,7 @@ from typing import Any
 from sekisho.common import clock as clocks
 from sekisho.common.clock import Clock
 from sekisho.common.randomness import RandomBytes
+from sekisho.provider.examining import Source, examine, write_report
 from sekisho.provider.handover import Handed, Ready, hand_over
 from sekisho.provider.home import Home
 from sekisho.provider.journal import Journal
@@ -88,7 +89,16 @@ class Desk:
         sender = self.home.sender(self.clock, self.random, self.today)
         handed = hand_over(sender, ready, self.home.outbox)
         self.journal.record(ready, handed, files, self.today)
+        self.tell_quality(ready, files, sent=True)
         return Submitted(ready, handed)
+
+    def tell_quality(
+        self, ready: Ready, files: Sequence[Path], *, sent: bool = False
+    ) -> tuple[Path, ...]:
+        """Write the report on a submission's quality into ``reports/``; return its files."""
+        source = Source(self.home.config.code, ready.format, files, self.home.provider_key)
+        report = examine(source, ready.prepared, self.home.rules, self.today, sent=sent)
+        return write_report(report, self.home.folder / "reports")
 
     def submit_due(self) -> list[Submitted]:
         """Submit again the files of which persons were held back who may go today."""

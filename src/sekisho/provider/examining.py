@@ -16,6 +16,7 @@ from typing import get_args
 import pyarrow as pa
 
 from sekisho.common.atomicfile import write_atomically
+from sekisho.provider.balance import Line
 from sekisho.provider.findings import EXPLANATIONS, About, Finding
 from sekisho.provider.gathering import Name
 from sekisho.provider.mending import mend_of
@@ -142,25 +143,26 @@ def _together(parts: Iterator[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
 
 
 def _fates(prepared: Prepared, held: Mapping[str, int]) -> Iterator[Fate]:
-    """Yield what became of each type; a record that goes with two classes counts once."""
-    by_type: dict[str, list[tuple[int, int]]] = defaultdict(list)
-    of_type = {}
+    """Yield what became of each type; a record that goes with two classes counts once.
+
+    Of such a type the line of the class in which most of it goes is told.
+    """
+    most: dict[str, Line] = {}
     for line in prepared.balance:
-        by_type[line.record_type].append((line.sent, line.withheld))
-        of_type[line.record_type] = line
-    for record_type, line in sorted(of_type.items()):
-        sent = max(sent for sent, _ in by_type[record_type])
-        withheld = 0 if sent else max(one for _, one in by_type[record_type])
-        back = min(held.get(record_type, 0), sent)
+        known = most.get(line.record_type)
+        if known is None or line.sent > known.sent:
+            most[line.record_type] = line
+    for record_type, line in sorted(most.items()):
+        back = min(held.get(record_type, 0), line.sent)
         yield Fate(
             record_type,
             line.read,
-            sent - back,
+            line.sent - back,
             back,
             line.refused,
             line.superseded,
             line.set_aside,
-            withheld,
+            line.withheld,
         )
 
 
