@@ -16,6 +16,7 @@ class Explanation(NamedTuple):
 _ARCHIVE = "APPNOTE.TXT 6.3 (ZIP); POSIX.1-2017 pax (TAR); RFC 1952 (gzip)"
 _BOUND = "bounded memory and disk: limits on an archive"
 _INSIDE = "an archive is plain files, each under a name of its own inside it"
+_VCF = "The Variant Call Format Specification VCFv4.3, 1.2 to 1.6"
 _DICOM = "DICOM PS3.10 section 7, PS3.5 section 7"
 
 ARCHIVES: dict[str, Explanation] = {
@@ -113,5 +114,27 @@ IMAGES: dict[str, Explanation] = {
         "取り除いた個人情報がヘッダーの別の場所に残っています。",
         "What was taken out of the header stands elsewhere in it.",
         "DICOM PS3.15 Annex E",
+    ),
+}
+
+GENOMES: dict[str, Explanation] = {
+    "vcf.no-vcf": Explanation("VCF 4のファイルではありません。", "This is no VCF 4 file.", _VCF),
+    "vcf.header": Explanation(
+        "VCFのヘッダーを読めません。", "The header of the VCF file cannot be read.", _VCF
+    ),
+    "vcf.line": Explanation(
+        "変異の行を読めないため送りません。",
+        "The line of a variant cannot be read and is left out.",
+        _VCF,
+    ),
+    "vcf.truncated": Explanation(
+        "VCFファイルが途中で切れているか壊れています。",
+        "The VCF file ends early or is damaged, so none of it is sent.",
+        "a person's variants leave whole: what is missing would read as the reference",
+    ),
+    "vcf.too-many-samples": Explanation(
+        "検体が多すぎます。ファイルを分けて送ってください。",
+        "The file holds too many samples; split it.",
+        _BOUND,
     ),
 }

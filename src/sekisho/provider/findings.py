@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sekisho.common.errors import Defect
-from sekisho.provider.explained import ARCHIVES, IMAGES, Explanation
+from sekisho.provider.explained import ARCHIVES, GENOMES, IMAGES, Explanation
 
 Language = Literal["ja", "en"]
 About = Literal["refused", "doubt", "file"]
@@ -24,6 +24,7 @@ _CDM = "OMOP CDM 5.4: the table's date may not be empty"
 
 EXPLANATIONS: dict[str, Explanation] = {
     **ARCHIVES,
+    **GENOMES,
     **IMAGES,
     "file.missing": Explanation(
         "ファイルがありません。", "The file is not there.", "the submission names the file"

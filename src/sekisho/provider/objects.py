@@ -7,6 +7,7 @@ from hashlib import sha256
 from typing import BinaryIO, Final
 
 from sekisho.common.errors import UserError
+from sekisho.provider.genomes import GenomeProblem, write_person
 from sekisho.provider.images import (
     Head,
     ImageProblem,
@@ -19,7 +20,7 @@ from sekisho.provider.images import (
     write_object,
 )
 from sekisho.provider.records import Object
-from sekisho.provider.sources import SourceProblem
+from sekisho.provider.sources import Limits, SourceProblem
 
 
 def write(it: Object, name: Naming, target: BinaryIO) -> None:
@@ -30,7 +31,7 @@ def write(it: Object, name: Naming, target: BinaryIO) -> None:
     """
     try:
         _WRITERS[it.kind](it, name, target)
-    except (ImageProblem, Residue, SourceProblem):
+    except (GenomeProblem, ImageProblem, Residue, SourceProblem):
         raise UserError(
             "submission.file-changed",
             "A file changed after it was read.",
@@ -58,4 +59,11 @@ def _write_image(it: Object, name: Naming, target: BinaryIO) -> None:
         write_object(it.source, head, deidentified(head.data, basic_profile(), name), target)
 
 
-_WRITERS: Final[dict[str, Callable[[Object, Naming, BinaryIO], None]]] = {"dicom": _write_image}
+def _write_genome(it: Object, name: Naming, target: BinaryIO) -> None:
+    write_person(it.source, it.part, name("sample", it.part), Limits(), target)
+
+
+_WRITERS: Final[dict[str, Callable[[Object, Naming, BinaryIO], None]]] = {
+    "dicom": _write_image,
+    "vcf": _write_genome,
+}

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from sekisho.common.errors import Refusal, SekishoError, UserError
 from sekisho.framework.model import Identifier
-from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity
+from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, SAMPLE, Identity
 from sekisho.pseudonym.identifiers import JP_LOCAL, PersonKey, local, parse_spec
 from sekisho.pseudonym.numbers import fold, is_my_number
 
@@ -55,6 +55,8 @@ class Profile:
     def own(self, others: tuple[tuple[str, str], ...]) -> PersonKey | None:
         """Return the key of a person of whom only the institution's own numbers are known."""
         for system, value in others:
+            if system == SAMPLE and fold(value) in self.mapping:
+                return self.mapping[fold(value)]
             if system.startswith(self.local_systems):
                 mapped = self.mapping.get(fold(value))
                 whose = f"{JP_LOCAL}{self.institution}" if system == JP_LOCAL else system

@@ -24,6 +24,8 @@ OTHER = "other"
 """Record type of a line with a type that the format does not know; its name stays here."""
 
 
+SAMPLE = "urn:sekisho:sample"
+"""System of a sample's name: no number of a patient, so that only a mapping ties it to one."""
 NO_IDENTIFIER = "person.no-identifier"
 MY_NUMBER = "person.my-number"
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.common.errors import UserError
-from sekisho.provider.readers import dicom, fhir_bundle, fhir_ndjson, ssmix, uke
+from sekisho.provider.readers import dicom, fhir_bundle, fhir_ndjson, ssmix, uke, vcf
 from sekisho.provider.readers.ssmix_storage import arranged
 from sekisho.provider.records import Note, Record
 from sekisho.provider.sources import Limits
@@ -41,6 +41,7 @@ FORMATS: dict[str, Format] = {
         Format("fhir-bundle", "fhir", fhir_bundle.read),
         Format("uke", "uke", uke.read),
         Format("dicom", "dicom", dicom.read),
+        Format("vcf", "vcf", vcf.read),
         Format("ss-mix2", "ss-mix2", ssmix.read, arranged),
     )
 }
