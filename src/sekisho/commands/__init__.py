@@ -27,6 +27,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "exit": "exit:app",
     "provider": "provider:app",
     "submit": "submit:submit",
+    "gateway": "gateway:app",
     "run": "rehearse:run",
     "compare": "rehearse:compare",
     "verify": "verify:verify",

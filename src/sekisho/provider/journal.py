@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -125,12 +124,9 @@ class Journal:
 
 
 def _keep(file: Path, target: Path) -> None:
-    """Keep a file by a link, or as a copy where it lies on another disk."""
+    """Keep a copy of a file: a link would change with it."""
     if target.exists():
         return
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    try:
-        os.link(file, target)
-    except OSError:
-        with file.open("rb") as source:
-            write_pieces(target, iter(lambda: source.read(_PIECE), b""))
+    with file.open("rb") as source:
+        write_pieces(target, iter(lambda: source.read(_PIECE), b""))

@@ -1,0 +1,555 @@
+"""The gateway: who may send, what is taken, and that nothing is lost or doubled on the way."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import hashlib
+import json
+import signal
+import stat
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+from falcon import testing
+
+from memory_town import START
+from provider_world import made_home, placed
+from sekisho.common.clock import FixedClock
+from sekisho.common.errors import PeerError, UserError
+from sekisho.common.randomness import system_random
+from sekisho.provider.desk import Desk
+from sekisho.provider.gateway import Clients, Forwarder, GatewayConfig, Jobs, Uploads
+from sekisho.provider.gateway.clients import ROLES
+from sekisho.provider.gateway.clins import FAULTS
+from sekisho.provider.gateway.doors import DOORS, Door
+from sekisho.provider.gateway.serving import Gateway, clients_of
+from sekisho.provider.home import Home
+from submissions import condition, patient
+
+NOW = datetime(2026, 4, 1, tzinfo=UTC)
+INSURED = "http://jpfhir.jp/fhir/clins/Idsystem/JP_Insurance_memberID"
+
+
+class World:
+    """A gateway without a network; one client of each role, and a second that submits."""
+
+    def __init__(self, folder: Path, home: Path | None = None) -> None:
+        self.home = home or made_home(folder / "p", "1")[0]
+        desk = Desk(Home.open(self.home), FixedClock(NOW), system_random)
+        self.keys = {
+            name: clients_of(self.home).add(name, role, system_random)  # type: ignore[arg-type]
+            for name, role in [*zip(ROLES, ROLES, strict=True), ("other", "submit")]
+        }
+        self.start(desk)
+
+    def start(self, desk: Desk, config: GatewayConfig | None = None) -> None:
+        self.gateway = Gateway(desk, config or GatewayConfig(), desk.clock, system_random)
+        self.client = testing.TestClient(self.gateway.app)
+
+    def call(
+        self, method: str, path: str, who: str | None = "submit", **more: Any
+    ) -> testing.Result:
+        headers = dict(more.pop("headers", {}))
+        if who is not None:
+            headers["Authorization"] = f"Bearer {self.keys.get(who, who)}"
+        return self.client.simulate_request(method, path, headers=headers, **more)
+
+    def jobs(self) -> list[dict[str, Any]]:
+        return list(self.call("GET", "/jobs", "operate").json["jobs"])
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return World(tmp_path)
+
+
+# Who may
+
+
+@pytest.mark.parametrize("door", DOORS, ids=lambda d: f"{d.method} {d.path}")
+@pytest.mark.parametrize("who", [None, "sgw_stranger", *ROLES])
+def test_every_door_opens_to_its_roles_and_to_nobody_else(
+    world: World, door: Door, who: str | None
+) -> None:
+    path = door.path.replace("{name}", "0" * 32).replace("{format}", "fhir-ndjson")
+    answer = world.call(door.method, path, who)
+    if not door.roles or who in door.roles:
+        assert answer.status_code not in (401, 403)
+        assert answer.status_code in (*door.answers, 400, 404, 415)
+    else:
+        assert answer.status_code == (403 if who in ROLES else 401)
+        assert ("www-authenticate" in answer.headers) == (answer.status_code == 401)
+    assert world.jobs() == []
+
+
+def test_what_is_no_door_is_refused_and_the_table_is_what_is_described(world: World) -> None:
+    for method, path in (("GET", "/"), ("PUT", "/jobs"), ("GET", "/files/uke"), ("GET", "/fhir")):
+        answer = world.call(method, path)
+        assert answer.status_code in (404, 405)
+        assert answer.json["type"].endswith("gateway.no-such-door")
+    described = world.call("GET", "/openapi.json", None).json
+    found = {(m.upper(), path) for path, of in described["paths"].items() for m in of}
+    assert found == {(door.method, door.path) for door in DOORS}
+    assert described["openapi"] == "3.1.0"
+
+
+def test_a_key_is_kept_as_a_digest_and_a_removed_one_opens_nothing(world: World) -> None:
+    file = clients_of(world.home).path
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for key in world.keys.values():
+        assert key.encode() not in file.read_bytes()
+    assert world.call("GET", "/jobs", "other").status_code == 200
+    assert clients_of(world.home).remove("other")
+    assert world.call("GET", "/jobs", "other").status_code == 401
+    with pytest.raises(UserError):
+        Clients(file).add("submit", "submit", system_random)
+
+
+def test_a_client_sees_its_own_jobs_and_uploads_only(world: World) -> None:
+    world.call("POST", "/files/fhir-ndjson", body=b'{"a": 1}')
+    [mine] = world.call("GET", "/jobs").json["jobs"]
+    assert world.call("GET", "/jobs", "other").json["jobs"] == []
+    assert world.call("GET", f"/jobs/{mine['id']}", "other").status_code == 404
+    assert world.call("GET", f"/jobs/{mine['id']}", "operate").status_code == 200
+    begun = begin(world, 10)
+    assert world.call("HEAD", begun, "other").status_code == 404
+    assert patch(world, begun, 0, b"x" * 10, who="other").status_code == 404
+
+
+# Files
+
+
+def test_a_file_is_a_job_on_the_disk_before_it_is_answered_and_once_only(world: World) -> None:
+    first = world.call("POST", "/files/fhir-ndjson", body=b'{"a": 1}')
+    again = world.call("POST", "/files/fhir-ndjson", body=b'{"a": 1}')
+    assert (first.status_code, again.status_code) == (202, 200)
+    assert first.json["id"] == again.json["id"]
+    kept = world.gateway.jobs.find(first.json["id"])
+    assert kept is not None
+    file = world.gateway.jobs.file(kept)
+    assert file.read_bytes() == b'{"a": 1}'
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert not any((world.gateway.folder / "inbox").iterdir())
+
+
+def test_one_idempotency_key_means_one_content(world: World) -> None:
+    named = {"Idempotency-Key": "k1"}
+    assert world.call("POST", "/files/uke", body=b"1", headers=named).status_code == 202
+    assert world.call("POST", "/files/uke", body=b"1", headers=named).status_code == 200
+    other = world.call("POST", "/files/uke", body=b"2", headers=named)
+    assert other.status_code == 409
+    assert other.json["type"].endswith("gateway.key-reused")
+
+
+def test_what_cannot_be_taken_is_refused_with_the_next_step(world: World) -> None:
+    assert world.call("POST", "/files/unknown", body=b"1").status_code == 400
+    assert world.call("POST", "/files/uke", body=b"").status_code == 400
+    assert world.jobs() == []
+
+
+def test_a_body_longer_than_one_request_may_be_is_refused_and_told_the_way(world: World) -> None:
+    world.start(world.gateway.desk, GatewayConfig(request_bytes=3, upload_bytes=5))
+    answer = world.call("POST", "/files/uke", body=b"1234")
+    assert answer.status_code == 413
+    assert "/uploads" in answer.json["next"]
+    metadata = "format " + base64.b64encode(b"uke").decode()
+    headers = {"Upload-Length": "6", "Upload-Metadata": metadata}
+    assert world.call("POST", "/uploads", headers=headers).status_code == 413
+
+
+# JP-CLINS
+
+
+def bundle(testdata: Path) -> dict[str, Any]:
+    file = testdata / "jp-clins-examples" / "Bundle-Bundle-CLINS-Observations-Example-01.json"
+    return dict(json.loads(file.read_bytes()))
+
+
+def push(world: World, value: Any) -> testing.Result:
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return world.call("POST", "/fhir/Bundle", body=data)
+
+
+def test_a_bundle_of_the_guide_is_taken_as_it_is(world: World, testdata: Path) -> None:
+    file = testdata / "jp-clins-examples" / "Bundle-Bundle-CLINS-Observations-Example-01.json"
+    answer = push(world, file.read_bytes())
+    assert answer.status_code == 202
+    assert answer.json["resourceType"] == "OperationOutcome"
+    [job] = world.jobs()
+    kept = world.gateway.jobs.find(job["id"])
+    assert kept is not None
+    assert world.gateway.jobs.file(kept).read_bytes() == file.read_bytes()
+    changed = bundle(testdata)
+    changed["entry"][1]["resource"]["status"] = "amended"
+    assert push(world, changed).status_code == 202  # a correction under the same name
+    assert [one["number"] for one in world.jobs()] == [1, 2]
+
+
+def test_a_document_is_no_collection(world: World, testdata: Path) -> None:
+    for name in ("PCS-Example-01", "Referral-Example-01"):
+        file = testdata / "jp-clins-examples" / f"Bundle-Bundle-CLINS-{name}.json"
+        answer = push(world, file.read_bytes())
+        assert answer.status_code == 400
+        assert answer.json["issue"][0]["details"]["coding"][0]["code"] == "clins.not-a-collection"
+
+
+def faulty(testdata: Path, code: str) -> Any:
+    """Return a Bundle that breaks one rule of the contract."""
+    made = bundle(testdata)
+    entry = made["entry"]
+    match code:
+        case "clins.not-json":
+            return b"{"
+        case "clins.not-a-collection":
+            made["type"] = "document"
+        case "clins.identifier":
+            made["identifier"]["value"] = "131881479^2024^x"
+        case "clins.first-is-no-patient":
+            entry.pop(0)
+        case "clins.two-patients":
+            entry.append(entry[0])
+        case "clins.no-insured-number":
+            entry[0]["resource"]["identifier"] = entry[0]["resource"]["identifier"][:1]
+        case "clins.two-types":
+            entry[2]["resource"]["resourceType"] = "Condition"
+        case "clins.other-type":
+            for one in entry[1:]:
+                one["resource"]["resourceType"] = "Procedure"
+        case "clins.tag":
+            made["meta"]["tag"][0]["code"] = "Condition"
+        case "clins.no-key":
+            del entry[1]["resource"]["identifier"]
+        case "clins.everything-removed":
+            del entry[1:]
+    return made
+
+
+@pytest.mark.parametrize("code", FAULTS)
+def test_a_bundle_that_breaks_the_contract_is_refused_whole_in_both_languages(
+    world: World, testdata: Path, code: str
+) -> None:
+    answer = push(world, faulty(testdata, code))
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/fhir+json"
+    [issue] = answer.json["issue"]
+    assert issue["details"]["coding"][0]["code"] == code
+    assert issue["details"]["text"] == FAULTS[code].ja
+    translated = issue["details"]["_text"]["extension"][0]["extension"]
+    assert {"url": "content", "valueString": FAULTS[code].en} in translated
+    assert issue["expression"]
+    assert world.jobs() == []
+    for canary in ("1318814790", "00012345", "000999739"):
+        assert canary not in answer.text
+
+
+# Uploads (tus)
+
+
+def begin(world: World, length: int, **said: str) -> str:
+    metadata = {"format": "fhir-ndjson", **said}
+    text = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in metadata.items())
+    answer = world.call(
+        "POST", "/uploads", headers={"Upload-Length": str(length), "Upload-Metadata": text}
+    )
+    assert answer.status_code == 201, answer.text
+    return str(answer.headers["location"])
+
+
+def patch(
+    world: World, path: str, offset: int, data: bytes, who: str = "submit", **more: str
+) -> testing.Result:
+    headers = {
+        "Content-Type": "application/offset+octet-stream",
+        "Upload-Offset": str(offset),
+        **{name.replace("_", "-"): text for name, text in more.items()},
+    }
+    return world.call("PATCH", path, who, body=data, headers=headers)
+
+
+def sha256(data: bytes) -> str:
+    return "sha256 " + base64.b64encode(hashlib.sha256(data).digest()).decode()
+
+
+def test_an_upload_goes_on_where_it_stopped_and_becomes_one_job(world: World) -> None:
+    data = bytes(range(256)) * 40
+    path = begin(world, len(data))
+    for start in range(0, len(data), 3000):
+        offset = int(world.call("HEAD", path).headers["upload-offset"])
+        assert offset == start
+        piece = data[start : start + 3000]
+        answer = patch(world, path, offset, piece, Upload_Checksum=sha256(piece))
+        assert answer.status_code == 204
+    job = answer.headers["sekisho-job"]
+    kept = world.gateway.jobs.find(job)
+    assert kept is not None
+    assert world.gateway.jobs.file(kept).read_bytes() == data
+    # A client that did not hear the last answer asks again.
+    assert world.call("HEAD", path).headers["sekisho-job"] == job
+    assert len(world.jobs()) == 1
+
+
+def test_a_piece_with_a_wrong_checksum_or_offset_leaves_nothing(world: World) -> None:
+    path = begin(world, 10)
+    assert patch(world, path, 0, b"12345", Upload_Checksum=sha256(b"other")).status_code == 460
+    assert world.call("HEAD", path).headers["upload-offset"] == "0"
+    assert patch(world, path, 0, b"12345").status_code == 204
+    assert patch(world, path, 0, b"12345").status_code == 409
+    assert patch(world, path, 5, b"123456").status_code == 400
+    assert patch(world, path, 5, b"x", Upload_Checksum="md5 eA==").status_code == 400
+    assert world.call("HEAD", path).headers["upload-offset"] == "5"
+    assert world.jobs() == []
+
+
+def test_bytes_that_a_crash_left_beyond_the_offset_are_dropped(world: World) -> None:
+    path = begin(world, 8)
+    patch(world, path, 0, b"1234")
+    with (world.gateway.folder / "uploads" / path.rpartition("/")[2] / "data").open("ab") as file:
+        file.write(b"torn")
+    answer = patch(world, path, 4, b"5678")
+    kept = world.gateway.jobs.find(answer.headers["sekisho-job"])
+    assert kept is not None
+    assert world.gateway.jobs.file(kept).read_bytes() == b"12345678"
+
+
+def test_uploads_expire_and_can_be_dropped(world: World, tmp_path: Path) -> None:
+    path = begin(world, 8)
+    assert world.call("DELETE", path).status_code == 204
+    assert world.call("HEAD", path).status_code == 404
+    uploads = Uploads(tmp_path / "u", Jobs(tmp_path, system_random), system_random)
+    made = uploads.begin("a", "uke", 5, None, NOW, days=7)
+    assert uploads.find(made.id, "a", NOW + timedelta(days=7, seconds=-1)) is not None
+    assert uploads.find(made.id, "a", NOW + timedelta(days=7)) is None
+    assert uploads.sweep(NOW + timedelta(days=7)) == 1
+    assert not any((tmp_path / "u").iterdir())
+
+
+def test_two_uploads_of_the_same_bytes_are_one_job(world: World) -> None:
+    found = {patch(world, begin(world, 4), 0, b"same").headers["sekisho-job"] for _ in range(2)}
+    assert len(found) == 1
+
+
+# Sending on
+
+
+class Doors:
+    """Takes submissions by their files' bytes; may be away, or end the program at a point."""
+
+    def __init__(self) -> None:
+        self.got: list[list[bytes]] = []
+        self.away = False
+
+    def __call__(self, files: Sequence[Path], format_id: str) -> dict[str, Any]:
+        data = [file.read_bytes() for file in files]
+        if self.away:
+            raise PeerError("peer.unreachable", "Nobody answers.")
+        if data == [b"bad"]:
+            raise UserError("submission.nothing-readable", "Nothing can be sent.")
+        if data not in self.got:  # the same files are the same submission
+            self.got.append(data)
+        return {"handed": len(self.got), "findings": []}
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Jobs:
+    return Jobs(tmp_path / "gateway", system_random)
+
+
+def taken(spool: Jobs, data: bytes, client: str = "a", format_id: str = "uke") -> str:
+    file = spool.folder.parent / system_random(4).hex()
+    file.write_bytes(data)
+    return spool.take(client, format_id, file, None, NOW)[0].id
+
+
+def test_jobs_go_together_by_client_and_format_in_order_of_arrival(spool: Jobs) -> None:
+    for client, format_id, data in (
+        ("a", "uke", b"1"), ("b", "uke", b"2"), ("a", "fhir-ndjson", b"3"), ("a", "uke", b"0"),
+    ):  # fmt: skip
+        taken(spool, data, client, format_id)
+    doors = Doors()
+    Forwarder(spool.folder, spool, doors, system_random).run()
+    assert doors.got == [[b"1", b"0"], [b"2"], [b"3"]]
+    assert {job.state for job in spool.all()} == {"sent"}
+    assert not any(spool.file(job).exists() for job in spool.all())
+
+
+def test_a_body_that_is_away_is_asked_again_with_the_same_batch(spool: Jobs) -> None:
+    taken(spool, b"1")
+    doors = Doors()
+    doors.away = True
+    assert Forwarder(spool.folder, spool, doors, system_random).run() == []
+    taken(spool, b"2")
+    doors.away = False
+    Forwarder(spool.folder, spool, doors, system_random).run()
+    assert doors.got == [[b"1"], [b"2"]]
+
+
+def test_what_is_refused_fails_alone_and_keeps_its_bytes(spool: Jobs) -> None:
+    bad = taken(spool, b"bad", "a")
+    taken(spool, b"1", "b")
+    doors = Doors()
+    Forwarder(spool.folder, spool, doors, system_random).run()
+    assert doors.got == [[b"1"]]
+    job = spool.find(bad)
+    assert job is not None
+    assert (job.state, spool.file(job).read_bytes()) == ("failed", b"bad")
+    assert job.report is not None
+    assert job.report["type"].endswith("submission.nothing-readable")
+
+
+@pytest.mark.parametrize("point", range(1, 8))
+def test_a_program_ended_at_any_write_loses_and_doubles_nothing(
+    spool: Jobs, point: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every write and unlink of the forwarder is a point at which it is ended once."""
+    from sekisho.provider.gateway import forwarding, jobs
+
+    for data in (b"1", b"2"):
+        taken(spool, data)
+    doors, left = Doors(), [point]
+
+    def cut(real: Any) -> Any:
+        def step(*args: Any, **more: Any) -> Any:
+            left[0] -= 1
+            if left[0] == 0:
+                raise SystemExit
+            return real(*args, **more)
+
+        return step
+
+    with monkeypatch.context() as patched:
+        patched.setattr(forwarding, "write_atomically", cut(forwarding.write_atomically))
+        patched.setattr(jobs, "write_atomically", cut(jobs.write_atomically))
+        patched.setattr(Path, "unlink", cut(Path.unlink))
+        with contextlib.suppress(SystemExit):
+            Forwarder(spool.folder, spool, doors, system_random).run()
+    Forwarder(spool.folder, spool, doors, system_random).run()
+    assert doors.got == [[b"1", b"2"]]
+    assert [job.state for job in spool.all()] == ["sent", "sent"]
+    assert not any((spool.folder / "batches").iterdir())
+
+
+def test_what_comes_in_lands_at_the_bodies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = placed(tmp_path, monkeypatch, "1")
+    world = World(tmp_path, place.folder)
+    world.start(place.desk(START))
+    lines = [json.dumps(one).encode() for one in (patient(1), condition(1, 1))]
+    for _ in range(2):
+        world.call("POST", "/files/fhir-ndjson", body=b"\n".join(lines))
+    world.gateway.round()
+    place.town.settle()
+    world.gateway.round()
+    place.town.settle()
+    assert len(place.town.entries("national", "submission.landed")) == 1
+    [job] = world.jobs()
+    told = world.call("GET", f"/jobs/{job['id']}").json
+    assert (told["state"], told["report"]["sent"]) == ("sent", 3)
+    assert place.desk().journal.submissions()[0]["receipts"] == ["national"]
+
+
+# Killed
+
+
+@pytest.fixture
+def running(tmp_path: Path) -> Iterator[dict[str, Any]]:
+    """A gateway in a process of its own; `start` starts it again."""
+    home, _ = made_home(tmp_path / "p", "1")
+    key = clients_of(home).add("his", "submit", system_random)
+    port = _free_port()
+    (home / "gateway.toml").write_text(f'listen = "127.0.0.1:{port}"\n')
+    place: dict[str, Any] = {"url": f"http://127.0.0.1:{port}", "key": key, "home": home}
+
+    def start() -> None:
+        place["process"] = subprocess.Popen(
+            [sys.executable, "-m", "sekisho", "gateway", "serve", str(home)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        for _ in range(600):
+            try:
+                requests.get(place["url"] + "/health", timeout=5)
+                return
+            except requests.ConnectionError:
+                time.sleep(0.1)
+        raise AssertionError("the gateway does not answer")
+
+    place["start"] = start
+    start()
+    yield place
+    place["process"].kill()
+    place["process"].wait()
+
+
+def _free_port() -> int:
+    import socket
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def test_a_gateway_killed_in_the_middle_of_an_upload_has_every_byte_once(
+    running: dict[str, Any],
+) -> None:
+    data = system_random(300_000)
+    session = requests.Session()
+    session.headers["Authorization"] = f"Bearer {running['key']}"
+    begun = session.post(
+        running["url"] + "/uploads",
+        headers={
+            "Upload-Length": str(len(data)),
+            "Upload-Metadata": "format " + base64.b64encode(b"fhir-ndjson").decode(),
+        },
+        timeout=20,
+    )
+    url = running["url"] + begun.headers["Location"]
+
+    def send(start: int, end: int) -> requests.Response:
+        return session.patch(
+            url,
+            data=data[start:end],
+            headers={
+                "Content-Type": "application/offset+octet-stream",
+                "Upload-Offset": str(start),
+                "Upload-Checksum": sha256(data[start:end]),
+            },
+            timeout=20,
+        )
+
+    assert send(0, 100_000).status_code == 204
+
+    def torn() -> Iterator[bytes]:
+        yield data[100_000:150_000]
+        running["process"].send_signal(signal.SIGKILL)
+        running["process"].wait()
+        yield data[150_000:200_000]
+
+    with pytest.raises(requests.RequestException):
+        session.patch(
+            url,
+            data=torn(),
+            headers={
+                "Content-Type": "application/offset+octet-stream",
+                "Upload-Offset": "100000",
+            },
+            timeout=20,
+        )
+    running["start"]()
+    offset = int(session.head(url, timeout=20).headers["Upload-Offset"])
+    assert offset == 100_000
+    last = send(offset, len(data))
+    job = last.headers["Sekisho-Job"]
+    running["process"].send_signal(signal.SIGKILL)
+    running["process"].wait()
+    running["start"]()
+    told = session.get(f"{running['url']}/jobs/{job}", timeout=20).json()
+    assert told["digest"] == hashlib.sha256(data).hexdigest()
+    listed = session.get(running["url"] + "/jobs", timeout=20).json()["jobs"]
+    assert [one["id"] for one in listed] == [job]
