@@ -1,27 +1,47 @@
-"""Rows to Arrow, a batch at a time: what is kept in memory is columns, not Python values."""
+"""Rows to Arrow, a batch at a time: what is kept in memory is columns, not Python values.
+
+A large table goes to disk in slices by the beginning of its source ids. These are keyed digests,
+so that the slices are alike in size, and one slice at a time can be sorted: the order of what is
+sent says nothing about the files' order, and needs no more memory for more rows.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm import ORIGIN, Table, arrow_type, table, transit_schema
+from sekisho.provider.scratch import Scratch
 
-_BATCH = 1 << 15
+_BATCH = 1 << 14
+"""Rows that are Python values at most."""
+SLICES = 64
+_BOUNDS = [f"{start:02x}" for start in range(0, 256, 256 // SLICES)]
 _LOCAL = [("patient", pa.int32()), ("record", pa.int32())]
 _TEXTS = [(name, pa.string()) for name in ORIGIN]
+_ORDER = [("source_id", "ascending"), ("record_type", "ascending")]
 
 
 class Columns:
-    """Gathers the rows of one table for one data class."""
+    """Gathers the rows of one table for one data class.
 
-    def __init__(self, name: str) -> None:
+    Args:
+        scratch: where they go when more than ``spill_bytes`` wait in memory.
+    """
+
+    def __init__(self, name: str, scratch: Scratch, spill_bytes: int) -> None:
         self._table: Table = table(name)
         self._rows: list[tuple[Any, ...]] = []
         self._batches: list[pa.RecordBatch] = []
+        self._bytes = 0
+        self._scratch, self._spill_bytes = scratch, spill_bytes
+        self._disk: _Disk | None = None
         # dates are gathered as days: Arrow takes integers much faster than date objects
         content = [
             (c.name, pa.int32() if c.type == "date" else arrow_type(c)) for c in self._table.content
@@ -34,20 +54,18 @@ class Columns:
         if len(self._rows) >= _BATCH:
             self._flush()
 
-    def finish(self, alive: pa.Array, tags: pa.Array) -> pa.Table:
-        """Return the table in transit.
-
-        Args:
-            alive: by record number, whether it is sent.
-            tags: by patient number, the tag or null; alive records have one.
-        """
+    def spilled(self) -> bool:
+        """Tell, once all rows are here, whether some are on disk."""
         self._flush()
-        gathered = pa.Table.from_batches(self._batches, self._schema)
-        self._batches = []
-        gathered = gathered.filter(pc.take(alive, gathered.column("record")))
-        tag = pc.take(tags, gathered.column("patient"))
-        gathered = gathered.drop_columns(["patient", "record"]).add_column(0, "tag", tag)
-        return gathered.cast(transit_schema(self._table.name))
+        return self._disk is not None
+
+    def slices(self, cut: bool) -> Iterator[pa.Table]:
+        """Yield what was gathered: in `SLICES` slices by source id, or, where not cut, as one."""
+        self._flush()
+        if not cut:
+            yield pa.Table.from_batches(self._batches, self._schema)
+            return
+        yield from self._to_disk().slices()
 
     def _flush(self) -> None:
         if not self._rows:
@@ -56,12 +74,110 @@ class Columns:
             pa.array(values, field.type)
             for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
         ]
-        self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
         self._rows = []
+        self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self._bytes += self._batches[-1].nbytes
+        if self._bytes >= self._spill_bytes:
+            self._to_disk()
+
+    def _to_disk(self) -> _Disk:
+        if self._disk is None:
+            self._disk = _Disk(self._scratch.file(), self._schema)
+        if self._batches:
+            self._disk.write(pa.Table.from_batches(self._batches, self._schema))
+        self._batches, self._bytes = [], 0
+        return self._disk
 
 
-def joined(tables: Iterable[pa.Table]) -> pa.Table:
-    """Return tables of one layout as one, in an order that says nothing about the files' order."""
-    whole = pa.concat_tables(tables).combine_chunks()
-    keys = [("source_id", "ascending"), ("record_type", "ascending")]
-    return whole.take(pc.sort_indices(whole, sort_keys=keys))
+class _Disk:
+    """One file of batches, and where in it each slice's batches are."""
+
+    def __init__(self, path: Path, schema: pa.Schema) -> None:
+        self._path, self._schema = path, schema
+        self._writer: pa.RecordBatchFileWriter | None = pa.ipc.new_file(
+            path, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
+        )
+        self._places: list[list[int]] = [[] for _ in _BOUNDS]
+        self._written = 0
+
+    def write(self, rows: pa.Table) -> None:
+        assert self._writer is not None, "read already"
+        rows = rows.take(pc.sort_indices(rows.column("source_id"))).combine_chunks()
+        names = rows.column("source_id")
+        starts = [bisect_left(names, bound, key=lambda it: it.as_py()) for bound in _BOUNDS]
+        for slice_, (start, end) in enumerate(
+            zip(starts, [*starts[1:], rows.num_rows], strict=True)
+        ):
+            if start == end:
+                continue
+            self._writer.write_table(rows.slice(start, end - start))
+            self._places[slice_].append(self._written)
+            self._written += 1
+
+    def slices(self) -> Iterator[pa.Table]:
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        with pa.OSFile(str(self._path)) as file, pa.ipc.open_file(file) as reader:
+            for places in self._places:
+                batches = [reader.get_batch(place) for place in places]
+                yield pa.Table.from_batches(batches, self._schema)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """One table for one body, in transit layout: made anew each time that it is read.
+
+    Args:
+        stores: the same table's rows of each data class that the body gets.
+        alive: by record number, whether it is sent.
+        tags: by patient number, the tag or null; alive records have one.
+    """
+
+    name: str
+    stores: Sequence[Columns]
+    alive: pa.Array
+    tags: pa.Array
+
+    def batches(self) -> Iterator[pa.Table]:
+        """Yield the rows in order of source id; a record's rows are in one batch."""
+        cut = any(store.spilled() for store in self.stores)
+        for parts in zip(*(store.slices(cut) for store in self.stores), strict=True):
+            made = self._finished(pa.concat_tables(parts))
+            if made.num_rows:
+                yield made
+
+    def table(self) -> pa.Table:
+        """Return all rows."""
+        empty = transit_schema(self.name).empty_table()
+        return pa.concat_tables([empty, *self.batches()]).combine_chunks()
+
+    def __bool__(self) -> bool:
+        return next(self.batches(), None) is not None
+
+    def _finished(self, gathered: pa.Table) -> pa.Table:
+        gathered = gathered.filter(pc.take(self.alive, gathered.column("record")))
+        tag = pc.take(self.tags, gathered.column("patient"))
+        made = gathered.drop_columns(["patient", "record"]).add_column(0, "tag", tag)
+        made = made.take(pc.sort_indices(made, sort_keys=_ORDER))
+        return made.cast(transit_schema(self.name))
+
+
+class Tables(Mapping[str, pa.Table]):
+    """The tables for one body. A look-up reads a table whole; `batches` never does."""
+
+    def __init__(self, rows: Mapping[str, Rows]) -> None:
+        self._rows = dict(rows)
+
+    def __getitem__(self, name: str) -> pa.Table:
+        return self._rows[name].table()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def batches(self, name: str) -> Iterator[pa.Table]:
+        """Yield a table's rows in order of source id, a bounded number at a time."""
+        return self._rows[name].batches()

@@ -8,6 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from sekisho.provider.columns import Columns
 from sekisho.provider.findings import Finding, Findings
 from sekisho.provider.profile import Profile
@@ -21,6 +24,8 @@ from sekisho.provider.records import (
     Outcome,
     Record,
 )
+from sekisho.provider.scratch import Scratch
+from sekisho.provider.units import Units
 from sekisho.pseudonym.identifiers import PersonKey, canonical
 
 Classify = Callable[[str, str], Sequence[tuple[str, str]]]
@@ -74,8 +79,10 @@ class Gathering:
         provider_key: bytes,
         kept: frozenset[str],
         profile: Profile,
+        scratch: Scratch,
+        table_bytes: int,
     ) -> None:
-        self._profile = profile
+        self._profile, self._scratch, self._table_bytes = profile, scratch, table_bytes
         self._format, self._classify, self._kept = format_id, classify, kept
         self._names: defaultdict[str, Name] = _Names(provider_key, family)
         self._kinds: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -89,7 +96,7 @@ class Gathering:
         self._file, self._line = array("I"), array("I")
         self._patient = array("i")
         self._starts = bytearray()
-        self._units: dict[str, int] = {}
+        self._units = Units()
         self._patients: dict[str, int] = {}
         self._identities: dict[str, Identity] = {}
         self.files: list[str] = []
@@ -124,7 +131,7 @@ class Gathering:
         if outcome == _REFUSED:
             self.findings.add(Finding(self.files[-1], record.line, code, record.record_type))
         if record.part == 0 and (outcome != _REFUSED or not record.whole):
-            self._supersede(record.unit, number)
+            self._units.add(record.unit, number)
         patient = self._patient_number(record.patient) if record.patient else -1
         self._outcome.append(outcome)
         self._type.append(self._types.setdefault(record.record_type, len(self._types)))
@@ -145,10 +152,11 @@ class Gathering:
             self._keep(record, number, patient, kinds)
 
     def resolve(self) -> list[PersonKey | None]:
-        """Settle whose every record is; return the key by patient number.
+        """Settle what every record becomes and whose it is; return the key by patient number.
 
         Records whose person cannot be told become refused, each with a finding.
         """
+        self._supersede()
         keys: list[PersonKey | None] = []
         problems: list[str] = []
         for name in self._patients:
@@ -156,18 +164,22 @@ class Gathering:
             keys.append(key)
             problems.append(problem)
         kinds = list(self._types)
-        for number, patient in enumerate(self._patient):
-            if self._outcome[number] == _SENT and (patient < 0 or keys[patient] is None):
-                code = problems[patient] if patient >= 0 else "person.no-subject"
-                self._outcome[number] = _REFUSED
-                file, kind = self.files[self._file[number]], kinds[self._type[number]]
-                self.findings.add(Finding(file, self._line[number], code, kind))
+        known = pa.array([key is not None for key in keys], pa.bool_())
+        patients = _column(self._patient, pa.int32())
+        there = pc.if_else(pc.less(patients, 0), None, patients)
+        lost = pc.invert(pc.fill_null(pc.take(known, there), False))
+        for number in pc.indices_nonzero(pc.and_(self.alive, lost)).to_pylist():
+            patient = self._patient[number]
+            code = problems[patient] if patient >= 0 else "person.no-subject"
+            self._outcome[number] = _REFUSED
+            file, kind = self.files[self._file[number]], kinds[self._type[number]]
+            self.findings.add(Finding(file, self._line[number], code, kind))
         return keys
 
     @property
-    def alive(self) -> list[bool]:
+    def alive(self) -> pa.Array:
         """By record number: whether it is sent (or withheld)."""
-        return [outcome == _SENT for outcome in self._outcome]
+        return pc.equal(self._outcomes(), _SENT)
 
     def persons_of(self, data_class: str) -> set[int]:
         """Return the patient numbers that have a sent record in ``data_class``."""
@@ -176,29 +188,32 @@ class Gathering:
             for kind, number in self._types.items()
             if any(c == data_class for _, c in self.kinds_of(kind))
         }
-        return {
-            patient
-            for patient, outcome, kind in zip(self._patient, self._outcome, self._type, strict=True)
-            if outcome == _SENT and kind in wanted
-        }
+        mine = pc.is_in(self._type_numbers(), value_set=pa.array(sorted(wanted), pa.uint16()))
+        patients = _column(self._patient, pa.int32()).filter(pc.and_(mine, self.alive))
+        return set(patients.unique().to_pylist())
 
     def counts(self) -> Mapping[str, Counter[Outcome]]:
         """Return record type → how many had each outcome."""
         names = list(self._types)
         made: dict[str, Counter[Outcome]] = {name: Counter() for name in names}
-        for (kind, outcome), n in Counter(zip(self._type, self._outcome, strict=True)).items():
+        for kind, outcome, n in _counted(self._type_numbers(), self._outcomes()):
             made[names[kind]][Outcome(outcome)] += n
         return made
 
     def reasons(self) -> dict[tuple[str, str], int]:
         """Return (record type, reason) → how many records were set aside for it."""
         names, codes = list(self._types), list(self._codes)
-        found = Counter(
-            (kind, code)
-            for kind, outcome, code in zip(self._type, self._outcome, self._code, strict=True)
-            if outcome == _ASIDE
+        aside = pc.equal(self._outcomes(), _ASIDE)
+        found = _counted(
+            self._type_numbers().filter(aside), _column(self._code, pa.uint16()).filter(aside)
         )
-        return {(names[kind], codes[code]): n for (kind, code), n in sorted(found.items())}
+        return {(names[kind], codes[code]): n for kind, code, n in found}
+
+    def _outcomes(self) -> pa.Array:
+        return _column(self._outcome, pa.uint8())
+
+    def _type_numbers(self) -> pa.Array:
+        return _column(self._type, pa.uint16())
 
     def _keep(
         self, record: Record, number: int, patient: int, kinds: tuple[tuple[str, str], ...]
@@ -215,23 +230,22 @@ class Gathering:
             for table, visit, values in record.rows:
                 store = self.stores.get((data_class, table))
                 if store is None:
-                    store = self.stores[data_class, table] = Columns(table)
+                    store = self.stores[data_class, table] = Columns(
+                        table, self._scratch, self._table_bytes
+                    )
                 reference = name.visit(visit) if visit else None
                 store.add(
                     (patient, number, source, reference, kind, data_class, kind_name, *values)
                 )
 
-    def _supersede(self, unit: str, number: int) -> None:
-        earlier = self._units.get(unit)
-        self._units[unit] = number
-        if earlier is None:
-            return
-        while earlier < number:
-            if self._outcome[earlier] != _REFUSED:
-                self._outcome[earlier] = _OVER
-            earlier += 1
-            if earlier < number and self._starts[earlier]:
-                break
+    def _supersede(self) -> None:
+        """Mark the records of units that a later one took the place of."""
+        for start in self._units.replaced():
+            number = start
+            while number < len(self._outcome) and (number == start or not self._starts[number]):
+                if self._outcome[number] != _REFUSED:
+                    self._outcome[number] = _OVER
+                number += 1
 
     def _patient_number(self, name: str) -> int:
         return self._patients.setdefault(name, len(self._patients))
@@ -259,6 +273,18 @@ class _Names(defaultdict[str, Name]):
     def __missing__(self, data_class: str) -> Name:
         made = self[data_class] = Name.of(self._provider_key, self._family, data_class)
         return made
+
+
+def _column(values: array[int] | bytearray, type_: pa.DataType) -> pa.Array:
+    """Return an Arrow array over the same memory: it must be gone before ``values`` grows."""
+    return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(values)])
+
+
+def _counted(left: pa.Array, right: pa.Array) -> list[tuple[int, int, int]]:
+    """Return each pair of values with how often it stands, in order."""
+    pairs = pa.table([left, right], ["left", "right"]).group_by(["left", "right"])
+    counted = pairs.aggregate([([], "count_all")])
+    return sorted(zip(*(column.to_pylist() for column in counted.columns), strict=True))
 
 
 def person_numbers(keys: Sequence[PersonKey | None]) -> tuple[list[int], list[PersonKey]]:

@@ -23,6 +23,7 @@ class Limits:
         file_bytes: largest file that is read as a whole (a bundle), unpacked.
         receipt_lines: most lines of one receipt.
         piece_bytes: how much is read at once.
+        table_bytes: how much of one table waits in memory before it goes to disk.
         archive_bytes: most bytes that an archive may unpack to.
         archive_members: most files in an archive.
         archive_ratio: how many times its own size it may unpack to, beyond the first
@@ -33,6 +34,7 @@ class Limits:
     file_bytes: int = 256 << 20
     receipt_lines: int = 20_000
     piece_bytes: int = 1 << 20
+    table_bytes: int = 8 << 20
     archive_bytes: int = 16 << 30
     archive_members: int = 100_000
     archive_ratio: int = 200

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
@@ -14,12 +14,13 @@ from sekisho.common.errors import UserError
 from sekisho.common.ids import BodyId, Tag, new_tag
 from sekisho.common.randomness import RandomBytes, seeded
 from sekisho.provider.balance import Line, lines_of
-from sekisho.provider.columns import joined
+from sekisho.provider.columns import Rows, Tables
 from sekisho.provider.findings import Finding
 from sekisho.provider.gathering import Classify, Gathering, person_numbers
 from sekisho.provider.profile import Profile
 from sekisho.provider.readers import format_of
 from sekisho.provider.records import Note, Outcome, Record
+from sekisho.provider.scratch import Scratch
 from sekisho.provider.sources import Limits, keyed_digest
 from sekisho.pseudonym.identifiers import PersonKey
 
@@ -60,7 +61,7 @@ class Part:
     """
 
     body: BodyId
-    tables: dict[str, pa.Table]
+    tables: Tables
     identities: tuple[tuple[Tag, PersonKey], ...]
     balance: tuple[Line, ...]
     refusals: tuple[Refused, ...]
@@ -74,6 +75,8 @@ class Part:
 @dataclass(frozen=True)
 class Prepared:
     """A submission, ready to be handed over. Nothing in it but ``parts`` leaves the provider.
+
+    Its tables may lie on disk: they are gone when its block ends, or when it is forgotten.
 
     Args:
         read: record type → records in the files.
@@ -89,6 +92,13 @@ class Prepared:
     dropped: dict[str, int]
     findings: tuple[Finding, ...]
     file_digests: dict[str, str]
+    scratch: Scratch = field(compare=False, repr=False)
+
+    def __enter__(self) -> Prepared:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.scratch.close()
 
 
 def read(
@@ -125,6 +135,7 @@ def prepare(
     progress: Progress | None = None,
     limits: Limits | None = None,
     profile: Profile | None = None,
+    home: Path | None = None,
 ) -> Prepared:
     """Read ``files`` and take the identifiers out.
 
@@ -134,21 +145,44 @@ def prepare(
         recipients: data class → body, or why there is none. A class that is not named has none.
         random: makes the tags; another for every person and body.
         profile: which identifier ties records to persons, and what the provider's own mean.
+        home: where a private folder is made for what is too large for memory.
 
     Raises:
         UserError: nothing at all can be read.
     """
     if len(provider_key) < 32:
         raise UserError("provider.weak-key", "The provider's key has fewer than 32 bytes.")
-    reader = format_of(format_id)
+    limits = limits or Limits()
+    scratch = Scratch(home)
     bodies = {c: to for c, to in recipients.items() if not isinstance(to, Withheld)}
+    reader = format_of(format_id)
     gathering = Gathering(
-        reader.id, reader.family, classify, provider_key, frozenset(bodies), profile or Profile()
+        reader.id,
+        reader.family,
+        classify,
+        provider_key,
+        frozenset(bodies),
+        profile or Profile(),
+        scratch,
+        limits.table_bytes,
     )
-    arranged = reader.arrange(files)
-    digests = _read_all(
-        reader.read, arranged, gathering, provider_key, progress, limits or Limits()
-    )
+    try:
+        arranged = reader.arrange(files)
+        digests = _read_all(reader.read, arranged, gathering, provider_key, progress, limits)
+        return _prepared(gathering, digests, recipients, bodies, random, scratch)
+    except BaseException:
+        scratch.close()
+        raise
+
+
+def _prepared(
+    gathering: Gathering,
+    digests: dict[str, str],
+    recipients: Mapping[str, BodyId | Withheld],
+    bodies: Mapping[str, BodyId],
+    random: RandomBytes,
+    scratch: Scratch,
+) -> Prepared:
     keys = gathering.resolve()
     counts = gathering.counts()
     findings = gathering.findings.all()
@@ -176,6 +210,7 @@ def prepare(
         {kind: n for kind, n in sorted(gathering.dropped.items()) if n},
         findings,
         digests,
+        scratch,
     )
 
 
@@ -266,16 +301,17 @@ def _tables(
     classes: Sequence[str],
     persons: Sequence[int],
     tags: Mapping[int, Tag],
-) -> dict[str, pa.Table]:
-    alive = pa.array(gathering.alive, pa.bool_())
+) -> Tables:
+    alive = gathering.alive
     by_patient = pa.array([tags.get(number) for number in persons], pa.string())
     made = {}
     for table in TABLES:
         stores = [gathering.stores.pop((c, table.name), None) for c in classes]
-        finished = [store.finish(alive, by_patient) for store in stores if store is not None]
-        if any(rows.num_rows for rows in finished):
-            made[table.name] = joined(finished)
-    return made
+        found = [store for store in stores if store is not None]
+        rows = Rows(table.name, found, alive, by_patient)
+        if found and rows:
+            made[table.name] = rows
+    return Tables(made)
 
 
 def _refusals(

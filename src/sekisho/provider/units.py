@@ -1,0 +1,57 @@
+"""Which units of a submission came again: found by digests, for the texts of millions are large."""
+
+from __future__ import annotations
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator
+from hashlib import blake2b
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+_AT_ONCE = 1 << 20
+"""About so many units are compared in one go; which ones follows from their digests."""
+
+
+class Units:
+    """Keeps of each unit a digest of 16 bytes (no two units share one) and where it began."""
+
+    def __init__(self) -> None:
+        self._halves = array("Q")
+        self._numbers = array("I")
+
+    def add(self, unit: str, number: int) -> None:
+        """Note that the record with this number begins ``unit``; numbers ascend."""
+        text = unit.encode("utf-8", "surrogatepass")
+        self._halves.frombytes(blake2b(text, digest_size=16).digest())
+        self._numbers.append(number)
+
+    def replaced(self) -> Iterator[int]:
+        """Yield where units began that begin again later; the last beginning counts."""
+        if not self._numbers:
+            return
+        pairs = pa.FixedSizeListArray.from_arrays(pa.array(self._halves, pa.uint64()), 2)
+        columns = [pc.list_element(pairs, 0), pc.list_element(pairs, 1)]
+        whole = pa.table([*columns, pa.array(self._numbers, pa.uint32())], ["a", "b", "n"])
+        slices = -(-len(self._numbers) // _AT_ONCE)
+        for one in range(slices):
+            # Arrow has no remainder; the upper bits of a digest are as good as any
+            place = pc.shift_right(whole["a"], pa.scalar(64 - 16, pa.uint64()))
+            mine = pc.and_(
+                pc.greater_equal(place, one * 65536 // slices),
+                pc.less(place, (one + 1) * 65536 // slices),
+            )
+            yield from _all_but_last(whole.filter(mine))
+
+
+def _all_but_last(units: pa.Table) -> Iterator[int]:
+    counted = units.group_by(["a", "b"]).aggregate([("n", "count")])
+    several = counted.filter(pc.greater(counted["n_count"], 1))
+    if not several.num_rows:
+        return
+    found: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for row in units.filter(pc.is_in(units["a"], value_set=several["a"])).to_pylist():
+        found[row["a"], row["b"]].append(row["n"])
+    for numbers in found.values():
+        yield from sorted(numbers)[:-1]
