@@ -107,10 +107,11 @@ def submit(
         payload={**tables, "manifest": pa.table({"json": [canonical_json(manifest).decode()]})},
         recipient=body.keys.seal.recipient,
         global_key=body.global_key,
+        sealed=town.folder / "sealed",
     )
     door = {"submission": name, "bodies": [to], "reasons": [made.token]}
     door["notice_given_on"] = GIVEN.isoformat()
-    post(town, to, "collection/submission", parcel.pack(door, [made.sealed]))
+    post(town, to, "collection/submission", parcel.pack(door, [made.sealed.file.read_bytes()]))
     batch = batch_parcel([(made.token, made.batch)])
     post(town, town.framework.with_role("converter")[0], "conversion/batch", batch)
     town.settle()

@@ -66,6 +66,7 @@ class Desk:
             recipient=other.get("recipient")
             or self.body.directory.find(reason.receiver).seal_recipient,
             global_key=self.body.global_key,
+            sealed=self.body.folders.spool / "sealed" / "test",
         )
         return batch_parcel([(made.token, other.get("batch") or made.batch)])
 

@@ -9,6 +9,7 @@ import pytest
 
 from memory_town import ROOT, MemoryTown
 from sekisho.body.flows import transfer
+from sekisho.common.canonical import digest
 from sekisho.common.errors import TamperError
 from sekisho.common.ids import body_domain, new_tag, registry_domain
 from sekisho.common.randomness import system_random
@@ -45,6 +46,7 @@ def made(town: MemoryTown, said: str) -> Transfer:
         payload={"said": pa.table({"said": [said]})},
         recipient=receiver.keys.seal.recipient,
         global_key=sender.global_key,
+        sealed=town.folder / digest(said.encode()),
     )
 
 

@@ -59,7 +59,7 @@ def test_rows_leave_in_order_of_source_id_a_record_in_one_batch(
     two_files: list[Path],
 ) -> None:
     part = prepared(two_files, limits=SMALL).parts[NORTH]
-    batches = list(part.tables.batches("condition_occurrence"))
+    batches = list(part.tables.rows["condition_occurrence"].batches())
     assert len(batches) > 10
     names = [name for batch in batches for name in batch["source_id"].to_pylist()]
     assert names == sorted(names)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import orjson
 
+from sekisho.common.atomicfile import write_pieces
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import UserError
 
@@ -23,13 +25,24 @@ def pack(header: dict[str, Any], blobs: Sequence[bytes]) -> bytes:
     return b"".join((head(header, [len(blob) for blob in blobs]), *blobs))
 
 
+def write(file: Path, header: dict[str, Any], blobs: Sequence[Stored]) -> None:
+    """Write a parcel of blobs that lie in files, a bounded number of bytes at a time."""
+    begin = head(header, [blob.size for blob in blobs])
+    write_pieces(file, chain([begin], *(blob.pieces() for blob in blobs)))
+
+
 @dataclass(frozen=True)
 class Stored:
-    """One blob where it lies in a parcel's file."""
+    """One blob where it lies in a file: a parcel's, or its own."""
 
     file: Path
     start: int
     size: int
+
+    @classmethod
+    def whole(cls, file: Path) -> Stored:
+        """Return a file as one blob."""
+        return cls(file, 0, file.stat().st_size)
 
     def pieces(self) -> Iterator[bytes]:
         """Yield its bytes, a bounded number at a time."""

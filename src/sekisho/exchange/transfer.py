@@ -8,13 +8,14 @@ anything to anyone; a party that relays sees sizes only.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
-from sekisho.common.canonical import digest
+from sekisho.common.canonical import digest, file_digest
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import Domain, Tag
 from sekisho.common.randomness import RandomBytes
@@ -116,8 +117,12 @@ class Transfer:
     """Both halves of one transfer, ready to be sent: the sealed payload and the batch."""
 
     token: str
-    sealed: bytes
+    sealed: parcel.Stored
     batch: bytes
+
+
+Payload = Mapping[str, "pa.Table | tables.Batched"]
+"""Tables that go under tags; a large one is read in batches."""
 
 
 Encrypted = tuple[tuple[Tag, bytes], ...]
@@ -138,23 +143,47 @@ def make_transfer(
     signer: str,
     key: SigningKey,
     persons: Encrypted,
-    payload: dict[str, pa.Table],
+    payload: Payload,
     recipient: str,
     global_key: Element,
+    sealed: Path,
 ) -> Transfer:
-    """Sign the reason, seal the payload to ``recipient``, pack the persons for the converters."""
-    sealed = seal.seal(tables.pack(payload), recipient)
-    token = sign_reason(reason, signer, key, recipient, sealed)
-    return Transfer(token, sealed, batch=pack_batch(Batch(persons, global_key)))
+    """Sign the reason, seal the payload to ``recipient``, pack the persons for the converters.
+
+    Args:
+        sealed: the file that is written; it is the caller's.
+    """
+    token = seal_and_sign(reason, signer, key, recipient, payload, sealed)
+    batch = pack_batch(Batch(persons, global_key))
+    return Transfer(token, parcel.Stored.whole(sealed), batch)
+
+
+def seal_and_sign(
+    reason: Reason, signer: str, key: SigningKey, recipient: str, payload: Payload, sealed: Path
+) -> str:
+    """Write ``payload`` to the file ``sealed``, in bounded memory; return the reason as a token.
+
+    It lies beside it in a file of this user alone for as long as it is being sealed.
+    """
+    sealed.parent.mkdir(parents=True, exist_ok=True)
+    plain = sealed.with_name(f"{sealed.name}.plain")
+    try:
+        tables.write(plain, payload)
+        seal.seal_file(plain, sealed, recipient)
+    finally:
+        plain.unlink(missing_ok=True)
+    return sign_reason(reason, signer, key, recipient, file_digest(sealed))
 
 
 def sign_reason(
-    reason: Reason, signer: str, key: SigningKey, recipient: str | None, sealed: bytes | None = None
+    reason: Reason, signer: str, key: SigningKey, recipient: str | None, sealed: str = ""
 ) -> str:
-    """Return the reason as a token, bound to the receiver's key and to the sealed payload."""
-    bound = replace(reason, receiver_key=key_digest(recipient))
-    if sealed is not None:
-        bound = replace(bound, sealed=digest(sealed))
+    """Return the reason as a token, bound to the receiver's key and to the sealed payload.
+
+    Args:
+        sealed: the sealed payload's digest; empty where there is no payload.
+    """
+    bound = replace(reason, receiver_key=key_digest(recipient), sealed=sealed)
     return jws.sign(bound.payload(), key, signer, REASON)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -132,12 +132,18 @@ class Rows:
         stores: the same table's rows of each data class that the body gets.
         alive: by record number, whether it is sent.
         tags: by patient number, the tag or null; alive records have one.
+        gone: tags of persons who are held back.
     """
 
     name: str
     stores: Sequence[Columns]
     alive: pa.Array
     tags: pa.Array
+    gone: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
+
+    @property
+    def schema(self) -> pa.Schema:
+        return transit_schema(self.name)
 
     def batches(self) -> Iterator[pa.Table]:
         """Yield the rows in order of source id; a record's rows are in one batch."""
@@ -149,8 +155,7 @@ class Rows:
 
     def table(self) -> pa.Table:
         """Return all rows."""
-        empty = transit_schema(self.name).empty_table()
-        return pa.concat_tables([empty, *self.batches()]).combine_chunks()
+        return pa.concat_tables([self.schema.empty_table(), *self.batches()]).combine_chunks()
 
     def __bool__(self) -> bool:
         return next(self.batches(), None) is not None
@@ -159,25 +164,28 @@ class Rows:
         gathered = gathered.filter(pc.take(self.alive, gathered.column("record")))
         tag = pc.take(self.tags, gathered.column("patient"))
         made = gathered.drop_columns(["patient", "record"]).add_column(0, "tag", tag)
+        if len(self.gone):
+            made = made.filter(pc.invert(pc.is_in(made.column("tag"), value_set=self.gone)))
         made = made.take(pc.sort_indices(made, sort_keys=_ORDER))
-        return made.cast(transit_schema(self.name))
+        return made.cast(self.schema)
 
 
 class Tables(Mapping[str, pa.Table]):
-    """The tables for one body. A look-up reads a table whole; `batches` never does."""
+    """The tables for one body. A look-up reads a table whole; its `rows` can be read in batches."""
 
     def __init__(self, rows: Mapping[str, Rows]) -> None:
-        self._rows = dict(rows)
+        self.rows = dict(rows)
 
     def __getitem__(self, name: str) -> pa.Table:
-        return self._rows[name].table()
+        return self.rows[name].table()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+        return iter(self.rows)
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self.rows)
 
-    def batches(self, name: str) -> Iterator[pa.Table]:
-        """Yield a table's rows in order of source id, a bounded number at a time."""
-        return self._rows[name].batches()
+    def without(self, tags: pa.Array) -> Tables:
+        """Return the tables without the rows under ``tags``."""
+        left = {name: replace(rows, gone=tags) for name, rows in self.rows.items()}
+        return Tables({name: rows for name, rows in left.items() if rows})

@@ -17,6 +17,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import PeerError
 from sekisho.common.ids import IDENTITY, body_domain
@@ -26,10 +27,17 @@ from sekisho.exchange.client import Client
 from sekisho.exchange.directory import Directory
 from sekisho.exchange.globalkey import read_global_key
 from sekisho.exchange.keys import SigningKey
-from sekisho.exchange.transfer import Reason, Transfer, batch_parcel, encrypt_persons, make_transfer
+from sekisho.exchange.transfer import (
+    Payload,
+    Reason,
+    Transfer,
+    batch_parcel,
+    encrypt_persons,
+    make_transfer,
+)
 from sekisho.framework import SubmissionRoute
 from sekisho.provider.holding import Held
-from sekisho.provider.outbox import Outbox, message_id
+from sekisho.provider.outbox import Outbox, Parcels, message_id
 from sekisho.provider.submission import Part, Prepared
 from sekisho.pseudonym.group import Element
 from sekisho.pseudonym.identifiers import element_of
@@ -146,13 +154,18 @@ def _at_door(sender: Sender, ready: Ready, route: SubmissionRoute, outbox: Outbo
         return Handed(route.door, submission, bodies, False, 0, 0)
     expires = sender.today + timedelta(days=VALID_DAYS)
 
-    def make() -> tuple[bytes, bytes]:
-        made = [
-            _transfer(sender, part, ready.format, submission, route.door, expires) for part in parts
-        ]
-        return _door(ready, submission, parts, made), batch_parcel(
-            [(transfer.token, transfer.batch) for transfer in made]
-        )
+    def make(parcels: Parcels) -> None:
+        made = []
+        for part in parts:
+            sealed = parcels.folder / part.body
+            made.append(
+                _transfer(sender, part, ready.format, submission, route.door, expires, sealed)
+            )
+        _write_door(parcels.door, ready, submission, parts, made)
+        pairs = [(transfer.token, transfer.batch) for transfer in made]
+        write_atomically(parcels.batch, batch_parcel(pairs))
+        for transfer in made:
+            transfer.sealed.file.unlink()
 
     parcels = outbox.parcels(
         submission, epoch=sender.epoch, today=sender.today, expires=expires, make=make
@@ -164,11 +177,14 @@ def _at_door(sender: Sender, ready: Ready, route: SubmissionRoute, outbox: Outbo
     return Handed(route.door, submission, bodies, True, 2, sent)
 
 
-def _door(ready: Ready, submission: str, parts: Sequence[Part], made: Sequence[Transfer]) -> bytes:
-    """Return the door's message. It says when the last of the persons in it was given notice."""
+def _write_door(
+    file: Path, ready: Ready, submission: str, parts: Sequence[Part], made: Sequence[Transfer]
+) -> None:
+    """Write the door's message. It says when the last of the persons in it was given notice."""
     days = [ready.held.given_on.get(part.body) for part in parts]
     given = max((day for day in days if day is not None), default=None)
-    return parcel.pack(
+    parcel.write(
+        file,
         {
             "submission": submission,
             "bodies": [str(part.body) for part in parts],
@@ -184,7 +200,13 @@ def _has_something(prepared: Prepared, body: str) -> bool:
 
 
 def _transfer(
-    sender: Sender, part: Part, format_id: str, submission: str, door: str, expires: date
+    sender: Sender,
+    part: Part,
+    format_id: str,
+    submission: str,
+    door: str,
+    expires: date,
+    sealed: Path,
 ) -> Transfer:
     reason = Reason(
         id=f"{submission}:{part.body}",
@@ -206,14 +228,15 @@ def _transfer(
         payload=payload(part, format_id, submission, door),
         recipient=sender.directory.find(part.body).seal_recipient or "",
         global_key=sender.global_key,
+        sealed=sealed,
     )
 
 
-def payload(part: Part, format_id: str, submission: str, door: str) -> dict[str, pa.Table]:
+def payload(part: Part, format_id: str, submission: str, door: str) -> Payload:
     """Return the tables that are sealed to the part's body: all that it gets but pseudonyms."""
     said = canonical_json(manifest(part, format_id, submission, door)).decode()
     return {
-        **part.tables,
+        **part.tables.rows,
         MANIFEST: pa.table({"json": [said]}),
         METHODS: pa.table(
             {

@@ -113,21 +113,20 @@ def _without(part: Part, held: Mapping[Tag, str], balance: list[Line]) -> tuple[
     counted: Counter[tuple[str, str]] = Counter()
     why: dict[tuple[str, str], set[str]] = {}
     seen: set[tuple[str, str, str]] = set()
-    kept = {}
-    for name, rows in part.tables.items():
-        out = pc.is_in(rows["tag"], value_set=gone)
-        for record, data_class, source, tag in _distinct(rows.filter(out)):
-            why.setdefault((record, data_class), set()).add(held[Tag(tag)])
-            if (record, data_class, source) not in seen:
-                seen.add((record, data_class, source))
-                counted[record, data_class] += 1
-        left = rows.filter(pc.invert(out))
-        if left.num_rows:
-            kept[name] = left
+    for rows in part.tables.rows.values():
+        for batch in rows.batches():
+            out = pc.is_in(batch["tag"], value_set=gone)
+            for record, data_class, source, tag in _distinct(batch.filter(out)):
+                why.setdefault((record, data_class), set()).add(held[Tag(tag)])
+                if (record, data_class, source) not in seen:
+                    seen.add((record, data_class, source))
+                    counted[record, data_class] += 1
     lines = [_held_line(one, part.body, counted, why) for one in balance]
     identities = tuple((tag, key) for tag, key in part.identities if tag not in held)
     own = lines_of(lines, part.body)
-    return replace(part, tables=kept, identities=identities, balance=own), lines
+    return replace(
+        part, tables=part.tables.without(gone), identities=identities, balance=own
+    ), lines
 
 
 def _distinct(rows: pa.Table) -> list[tuple[str, str, str, str]]:

@@ -63,9 +63,11 @@ class Outbox:
         epoch: int,
         today: date,
         expires: date,
-        make: Callable[[], tuple[bytes, bytes]],
+        make: Callable[[Parcels], None],
     ) -> Parcels:
         """Return the parcels of a submission, made now unless good ones wait already.
+
+        ``make`` writes them; what else it puts into their folder it takes away again.
 
         Those of another epoch, or past their last day, would be refused: they are made anew.
         """
@@ -76,9 +78,7 @@ class Outbox:
         if folder.exists():
             shutil.rmtree(folder)
         folder.mkdir(FOLDER_MODE, parents=True)
-        door, batch = make()
-        write_atomically(folder / DOOR, door)
-        write_atomically(folder / BATCH, batch)
+        make(Parcels(folder))
         # Its name is there last: without it the two are not whole.
         made = {"epoch": epoch, "expires": expires.isoformat()}
         write_atomically(folder / MADE, canonical_json(made))

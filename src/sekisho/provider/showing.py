@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pyarrow as pa
 import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
@@ -134,6 +135,16 @@ def check(home: Home, ready: Ready, today: date) -> Checked:
     return Checked(ready, landed, rules)
 
 
+def _write_table(rows: pa.Table | tables.Batched, stem: Path) -> None:
+    with (
+        parquet.ParquetWriter(stem.with_suffix(".parquet"), rows.schema) as as_parquet,
+        csv.CSVWriter(stem.with_suffix(".csv"), rows.schema) as as_csv,
+    ):
+        for batch in tables.in_batches(rows):
+            as_parquet.write_table(batch)
+            as_csv.write_table(batch)
+
+
 def show(home: Home, ready: Ready, folder: Path) -> list[Path]:
     """Write into ``folder``, per body, exactly what would be sealed to it.
 
@@ -154,7 +165,8 @@ def show(home: Home, ready: Ready, folder: Path) -> list[Path]:
                 continue
             place = folder / body
             made = payload(part, ready.format, submission, route.door)
-            write_atomically(place / "payload", tables.pack(made))
+            place.mkdir(parents=True)
+            tables.write(place / "payload", made)
             said = {
                 "persons": len(part.identities),
                 MANIFEST: manifest(part, ready.format, submission, route.door),
@@ -164,7 +176,6 @@ def show(home: Home, ready: Ready, folder: Path) -> list[Path]:
             )
             for name, rows in made.items():
                 if name != MANIFEST:
-                    parquet.write_table(rows, place / f"{name}.parquet")
-                    csv.write_csv(rows, place / f"{name}.csv")
+                    _write_table(rows, place / name)
             written.append(place)
     return written

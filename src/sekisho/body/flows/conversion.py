@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 from sekisho.body.context import Body
@@ -44,23 +43,13 @@ def convert(body: Body, message: Incoming) -> Outcome:
             outcome.add(_tell_sender(body, message, problem))
     for number, ((to, path, _), batches) in enumerate(ways.items()):
         file = home / f"{message.id}.{number}.parcel"
-        _write_parcel(file, batches)
+        reasons = [token for token, _ in batches]
+        converted = [parcel.Stored.whole(batch) for _, batch in batches]
+        parcel.write(file, {"reasons": reasons}, converted)
         sent = Outgoing(to, path, b"", content_type=parcel.MEDIA_TYPE, file=file)
         outcome.send.append(sent)
         outcome.remove.append(file)
     return outcome
-
-
-def _write_parcel(file: Path, batches: Sequence[tuple[str, Path]]) -> None:
-    """Write the message for who comes next: reasons with their converted batches."""
-    sizes = [batch.stat().st_size for _, batch in batches]
-    with file.open("wb") as out:
-        out.write(parcel.head({"reasons": [token for token, _ in batches]}, sizes))
-        for (_, batch), size in zip(batches, sizes, strict=True):
-            for piece in parcel.Stored(batch, 0, size).pieces():
-                out.write(piece)
-        out.flush()
-        os.fsync(out.fileno())
 
 
 def _tell_sender(body: Body, message: Incoming, problem: Json) -> Outcome:

@@ -32,7 +32,7 @@ INHERITED = "inherited"
 
 def receive(body: Body, message: Incoming) -> Outcome:
     """Take a submission at this door: keep our part, pass on the others', sealed as they are."""
-    header, blobs = parcel.unpack(message.read(), needs=("submission", "bodies"), each="reasons")
+    header, blobs = parcel.open_file(message.file, needs=("submission", "bodies"), each="reasons")
     if body.store.get("door", header["submission"]) is not None:
         return Outcome()  # sent again before the receipt came: the first one counts
     given = notices.given_on(header)
@@ -47,17 +47,14 @@ def receive(body: Body, message: Incoming) -> Outcome:
         if receiver == body.id:
             outcome.add(transfer.keep_payload(body, token, sealed))
             continue
-        passed_on = parcel.pack({"reason": token}, [sealed])
-        outcome.send.append(
-            Outgoing(receiver, "collection/payload", passed_on, content_type=parcel.MEDIA_TYPE)
-        )
+        outcome.add(transfer.pass_on(receiver, "collection/payload", token, sealed))
     kept = {"bodies": header["bodies"], "on": body.today().isoformat()}
     outcome.put.append(("door", header["submission"], kept))
     outcome.fact(
         "submission.received",
         submission=header["submission"],
         provider=message.sender,
-        bytes=sum(len(blob) for blob in blobs),
+        bytes=sum(blob.size for blob in blobs),
     )
     return outcome
 

@@ -7,7 +7,7 @@ reason; the table `COMPLETE` says which flow takes it from there.
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -19,15 +19,17 @@ from sekisho.body.context import Body
 from sekisho.body.flows import alarms, epochs, keyshares
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_pieces
-from sekisho.common.canonical import digest
+from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Refusal, TamperError
 from sekisho.common.ids import Tag
 from sekisho.exchange import jws, parcel, seal, tables
 from sekisho.exchange.transfer import (
     REASON,
     Encrypted,
+    Payload,
     Reason,
     key_digest,
+    seal_and_sign,
     sign_reason,
 )
 from sekisho.pseudonym.batch import Batch, pack
@@ -46,8 +48,8 @@ COMPLETE = {
     "list_return": "listback:returned",
     "succession": "succession:arrived",
 }
-BATCHES = "batches"
-"""The folder of the spool where batches are made; they go with the outcome that sends them."""
+BATCHES, SEALED = "batches", "sealed"
+"""Folders of the spool where the halves of a transfer are made; they go with its outcome."""
 ALONE = {"use": "uses:arrived", "view": "person:match"}
 """Kinds whose persons come without a payload: what is to be told stands in the signed reason."""
 
@@ -61,7 +63,7 @@ class Arrived:
 
     reason: Reason
     sender: str
-    tables: dict[str, pa.Table]
+    tables: Mapping[str, pa.Table]
     pseudonyms: dict[Tag, Element]
 
 
@@ -69,15 +71,13 @@ def start(
     body: Body,
     reason: Reason,
     persons: Sequence[tuple[Tag, Element]],
-    payload: dict[str, pa.Table],
+    payload: Payload,
 ) -> Outcome:
     """Send a transfer of ours: payload to the receiver, batch to the first converter."""
     return _start(body, reason, Encrypting(persons, body.global_key, body.random), payload)
 
 
-def start_encrypted(
-    body: Body, reason: Reason, persons: Encrypted, payload: dict[str, pa.Table]
-) -> Outcome:
+def start_encrypted(body: Body, reason: Reason, persons: Encrypted, payload: Payload) -> Outcome:
     """Like `start`, for persons whom another body encrypted (the history service)."""
     return _start(body, reason, packed(body, persons), payload)
 
@@ -87,17 +87,22 @@ def packed(body: Body, persons: Encrypted) -> Packed:
     return Packed(pack(Batch(persons, body.global_key)))
 
 
-def _start(body: Body, reason: Reason, batch: BatchPieces, payload: dict[str, pa.Table]) -> Outcome:
-    recipient = body.directory.find(reason.receiver).seal_recipient
-    sealed = seal.seal(tables.pack(payload), recipient)
-    token = sign_reason(reason, body.id, body.keys.signing, recipient, sealed)
-    message = parcel.pack({"reason": token}, [sealed])
-    outcome = Outcome()
-    outcome.send.append(
-        Outgoing(reason.receiver, f"{reason.room}/payload", message, content_type=parcel.MEDIA_TYPE)
-    )
+def _start(body: Body, reason: Reason, batch: BatchPieces, payload: Payload) -> Outcome:
+    recipient = body.directory.find(reason.receiver).seal_recipient or ""
+    sealed = body.folders.spool / SEALED / digest(canonical_json(reason.payload()))
+    token = seal_and_sign(reason, body.id, body.keys.signing, recipient, payload, sealed)
+    outcome = pass_on(reason.receiver, f"{reason.room}/payload", token, parcel.Stored.whole(sealed))
+    outcome.remove.append(sealed)
     outcome.add(_to_converters(body, [(token, batch)]))
     return outcome
+
+
+def pass_on(to: str, path: str, token: str, sealed: parcel.Stored) -> Outcome:
+    """Send the payload half of a transfer, as it is, in a file beside that in which it lies."""
+    file = sealed.file.with_name(f"{sealed.file.name}.{sealed.start}.parcel")
+    parcel.write(file, {"reason": token}, [sealed])
+    sent = Outgoing(to, path, b"", content_type=parcel.MEDIA_TYPE, file=file)
+    return Outcome(send=[sent], remove=[file])
 
 
 def start_alone(body: Body, transfers: Sequence[tuple[Reason, BatchPieces]]) -> Outcome:
@@ -123,21 +128,21 @@ def _to_converters(body: Body, batches: Sequence[tuple[str, BatchPieces]]) -> Ou
 
 def receive_payload(body: Body, message: Incoming) -> Outcome:
     """Keep the sealed half."""
-    header, blobs = parcel.unpack(message.read(), needs=("reason",))
+    header, blobs = parcel.open_file(message.file, needs=("reason",))
     return keep_payload(body, header["reason"], blobs[0])
 
 
-def keep_payload(body: Body, token: str, sealed: bytes) -> Outcome:
+def keep_payload(body: Body, token: str, sealed: parcel.Stored) -> Outcome:
     """Keep a sealed payload whose reason is ``token``."""
     reason, sender = verify_reason(body, token)
-    if digest(sealed) != reason.sealed:
+    if sealed.digest() != reason.sealed:
         raise TamperError(
             "transfer.other-payload",
             f"The payload is not the one that {sender} signed for.",
             rule="a reason names the digest of the payload that goes with it",
             next_step="ask the sender for the transfer again, and find out who passed it on",
         )
-    return _keep_half(body, reason, sender, "payload", (sealed,))
+    return _keep_half(body, reason, sender, "payload", sealed.pieces())
 
 
 def receive_pseudonyms(body: Body, message: Incoming) -> Outcome:
@@ -214,14 +219,19 @@ def _keep_half(
 
 
 def _complete(body: Body, reason: Reason, sender: str, home: Path) -> Outcome:
-    sealed = (home / "payload").read_bytes()
-    arrived = Arrived(
-        reason=replace(reason, epoch=body.epoch),
-        sender=sender,
-        tables=tables.unpack(seal.open_sealed(sealed, body.keys.seal)),
-        pseudonyms=_opened(body, reason, _kept(home)),
-    )
-    return _flow(COMPLETE[reason.kind])(body, arrived)
+    """Open the payload into a file for as long as its flow reads it."""
+    plain = home / "plain"
+    try:
+        seal.open_sealed_file(home / "payload", plain, body.keys.seal)
+        arrived = Arrived(
+            reason=replace(reason, epoch=body.epoch),
+            sender=sender,
+            tables=tables.StoredTables(plain),
+            pseudonyms=_opened(body, reason, _kept(home)),
+        )
+        return _flow(COMPLETE[reason.kind])(body, arrived)
+    finally:
+        plain.unlink(missing_ok=True)
 
 
 def _kept(home: Path) -> StoredBatch:
