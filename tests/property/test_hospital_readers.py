@@ -6,10 +6,12 @@ import tempfile
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from xml.sax.saxutils import escape
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from checkup_files import HDL, HEIGHT, IDS, SMOKING, archive, checkup, item
 from sekisho.common.errors import UserError
 from sekisho.common.randomness import seeded
 from sekisho.provider import Limits, Profile, Record, prepare, read
@@ -93,3 +95,61 @@ def test_any_storage_is_read_and_balanced(
         made[-1].write_bytes(data[:place] + noise + data[place:])
         settled([root], "ss-mix2")
         settled(made[::-1], "ss-mix2")
+
+
+items = st.builds(
+    lambda code, kind, value, flavour, text: item(
+        code,
+        kind,
+        value=escape(value, {'"': "&quot;"}),
+        code=escape(value, {'"': "&quot;"}),
+        nullFlavor=flavour,
+        text=escape(text),
+    ),
+    st.sampled_from((HEIGHT, HDL, SMOKING, "", "9N")),
+    st.sampled_from(("PQ", "CD", "CO", "ST", "INT", "x:PQ", "")),
+    st.text(alphabet='0123456789.-+eE<&"あN', max_size=8),
+    st.sampled_from(("", "NI", "PINF", "NINF")),
+    st.text(alphabet="あ<& x", max_size=5),
+)
+digits = st.text(alphabet="0123456789あ:", max_size=9)
+
+
+@quick
+@given(
+    st.lists(items, max_size=4),
+    st.dictionaries(st.sampled_from(("101", "204", "205", "211")), digits, max_size=4),
+    st.tuples(digits, digits, st.sampled_from(("10", "40", "19", "21", ""))),
+    st.binary(max_size=12),
+    st.integers(0, 2_000),
+    st.booleans(),
+)
+def test_any_checkup_is_read_and_balanced(
+    made: list[str],
+    ids: dict[str, str],
+    head: tuple[str, str, str],
+    noise: bytes,
+    place: int,
+    packed: bool,
+) -> None:
+    day, born, report = head
+    data = checkup(*made, ids=ids or IDS, day=day, born=born or "19700203", report=report)
+    bad = data[:place] + noise + data[place:]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a"
+        if packed:
+            files = {"DATA/h1.xml": data, "DATA/h2.xml": bad, "ix08.xml": noise}
+            archive(path, files)
+        else:
+            path.write_bytes(bad)
+        settled([path], "checkup-cda")
+
+
+@quick
+@given(st.binary(max_size=40), st.integers(0, 1_500), st.integers(0, 40))
+def test_any_archive_is_read_and_balanced(noise: bytes, place: int, lost: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        path = archive(Path(folder) / "a", {"DATA/h1.xml": checkup(), "ix08.xml": b"<index/>"})
+        data = path.read_bytes()
+        path.write_bytes(data[:place] + noise + data[place + lost :])
+        settled([path], "checkup-cda")

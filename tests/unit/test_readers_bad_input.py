@@ -294,12 +294,14 @@ def test_lines_before_any_receipt_and_a_missing_ir_are_told(tmp_path: Path) -> N
 
 
 def test_unknown_record_types_are_counted_and_set_aside(tmp_path: Path) -> None:
-    file = uke(tmp_path / "a.UKE", receipt(1, "JD,1,2", "MF,3", "QQQ,4"))
+    file = uke(tmp_path / "a.UKE", receipt(1, "ZZ,1,2", "ZX,3", "QQQ,4"))
+    file.write_bytes(b"UK,1,13,1,1234567,,X,202604,,00\r\n" + file.read_bytes())
     one = prepared([file], "uke")
     reasons = {key: n for key, n in one.set_aside.items() if key[1] == "unknown-type"}
     assert reasons == {
-        ("JD", "unknown-type"): 1,
-        ("MF", "unknown-type"): 1,
+        ("UK", "unknown-type"): 1,
+        ("ZX", "unknown-type"): 1,
+        ("ZZ", "unknown-type"): 1,
         ("other", "unknown-type"): 1,
     }
     assert one.findings == ()

@@ -244,6 +244,20 @@ def test_broken_bytes_are_refused_with_the_reason(
     assert [c for _, c in codes(one)] == [code]
 
 
+def test_escapes_are_undone_and_odd_ones_refused_without_a_word_in_a_log(
+    tmp_path: Path, kinds: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    sample = "SPM|1|||023^血清^JC10|||||||||||||202603091500"
+    odd = ("\\", "\\\\", "\\X金糸雀\\", "\\Q\\")
+    good = result("CWE", "A\\T\\B^A^JSHR002")
+    message(tmp_path, "OML-11", sample, good, *(result("CWE", f"金糸雀{x}") for x in odd))
+    one = sent(tmp_path, kinds=kinds)
+    even(one)
+    assert [c for _, c in codes(one)] == ["hl7.malformed"] * 4
+    assert [r["value_source_value"] for r in table(one, "measurement")] == ["A&B"]
+    assert caplog.text == ""
+
+
 def test_links_are_told_and_not_followed(tmp_path: Path, kinds: Path) -> None:
     outside = message(tmp_path / "elsewhere", "OMP-01", *prescription())
     storage = tmp_path / "storage"

@@ -8,6 +8,7 @@ header declares.
 
 from __future__ import annotations
 
+import errno
 import io
 import stat
 import struct
@@ -103,8 +104,8 @@ def _guarded(unpack: Callable[[], tuple[Member, ...]]) -> tuple[Member, ...]:
     try:
         return unpack()
     except _UNREADABLE as problem:  # their messages quote names: none goes further
-        if isinstance(problem, OSError) and problem.errno is not None:
-            raise  # the disk's fault, not the archive's
+        if isinstance(problem, OSError) and problem.errno not in (None, errno.EINVAL):
+            raise  # the disk's fault, not the archive's (a place before its start: EINVAL)
         raise SourceProblem("archive.damaged") from None
 
 

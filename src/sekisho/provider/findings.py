@@ -16,7 +16,8 @@ About = Literal["refused", "doubt", "file"]
 
 _JSON = "RFC 8259; FHIR R4 §2.6 JSON"
 _TYPES = "FHIR R4 §2.24 Data types"
-_UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用）"
+_UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用・DPC用・歯科用・調剤用）"
+_CHECKUP = "特定健診情報ファイル仕様説明書 (厚生労働省)"
 _HL7 = "HL7 v2.5 chapter 2; JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2"
 _SSMIX = "JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2 (HS026): folders and file names"
 _KEY = "reference of formats, 8: identifiers; without one a record cannot follow its person"
@@ -152,6 +153,11 @@ EXPLANATIONS: dict[str, Explanation] = {
         "The institution's record (IR) is missing or cannot be read.",
         _UKE,
     ),
+    "uke.family": Explanation(
+        "点数表コードが医科・歯科・調剤のどれでもないため、レセプトを読めません。",
+        "The header's 点数表 is neither medical, dental nor dispensing; the receipt is not read.",
+        _UKE,
+    ),
     "uke.month": Explanation("診療年月が読めません。", "The month of care cannot be read.", _UKE),
     "uke.receipt-refused": Explanation(
         "このレセプトのRE行が読めないため送りません。",
@@ -209,6 +215,47 @@ EXPLANATIONS: dict[str, Explanation] = {
         "PID-3の患者IDがファイル名・フォルダーの患者IDと違います。誰の記録か決められません。",
         "The patient in PID-3 is not the one in the file's name, so whose it is cannot be told.",
         _SSMIX,
+    ),
+    "xml.malformed": Explanation(
+        "XMLとして読めません。", "This is not well-formed XML.", "XML 1.0"
+    ),
+    "xml.forbidden": Explanation(
+        "文書型宣言（DTD）や実体定義のあるXMLは読みません。",
+        "XML with a document type or entities of its own is not read.",
+        "entities can grow without bound or name files",
+    ),
+    "checkup.root": Explanation(
+        "CDA文書（ClinicalDocument）ではありません。",
+        "This is no CDA document (ClinicalDocument).",
+        _CHECKUP,
+    ),
+    "checkup.report": Explanation(
+        "報告区分がないか読めません。",
+        "The kind of report (報告区分) is missing or cannot be read.",
+        _CHECKUP,
+    ),
+    "checkup.number": Explanation(
+        "検査値が数値ではありません。", "A value is no number.", _CHECKUP
+    ),
+    "checkup.total": Explanation(
+        "交換用基本情報・集計情報の件数が読めません。",
+        "The count in the index or the summary cannot be read.",
+        _CHECKUP,
+    ),
+    "checkup.index-missing": Explanation(
+        "交換用基本情報ファイル(ix08)がありません。ZIPが途中で切れているおそれがあります。",
+        "The index (ix08) is missing; the archive may be incomplete.",
+        _CHECKUP,
+    ),
+    "checkup.index-count": Explanation(
+        "交換用基本情報(ix08)の総件数がDATAのファイル数と合いません。",
+        "The count in the index (ix08) differs from the files in DATA.",
+        _CHECKUP,
+    ),
+    "checkup.summary-count": Explanation(
+        "集計情報(su08)の総人数が特定健診の件数と合いません。",
+        "The count in the summary (su08) differs from the check-ups in the archive.",
+        _CHECKUP,
     ),
     "uke.too-long": Explanation(
         "一件のレセプトの行数が多すぎます。", "A receipt has too many lines.", "bounded memory"

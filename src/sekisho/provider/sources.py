@@ -22,6 +22,7 @@ class Limits:
         line_bytes: longest line.
         file_bytes: largest file that is read as a whole (a bundle), unpacked.
         receipt_lines: most lines of one receipt.
+        document_bytes: largest XML document; as a tree it takes up to a hundred times as much.
         piece_bytes: how much is read at once.
         table_bytes: how much of one table waits in memory before it goes to disk.
         archive_bytes: most bytes that an archive may unpack to.
@@ -33,6 +34,7 @@ class Limits:
     line_bytes: int = 16 << 20
     file_bytes: int = 256 << 20
     receipt_lines: int = 20_000
+    document_bytes: int = 4 << 20
     piece_bytes: int = 1 << 20
     table_bytes: int = 8 << 20
     archive_bytes: int = 16 << 30

@@ -143,10 +143,15 @@ def formats_page() -> str:
     groups: defaultdict[str, list[tuple[object, ...]]] = defaultdict(list)
     for name, said in sorted(EXPLANATIONS.items()):
         groups[name.partition(".")[0]].append((code(name), said.ja, said.en, said.rule))
-    formats = table(("format", "family"), [(code(one.id), one.family) for one in FORMATS.values()])
+    formats = table(
+        ("format", "family", "not verified"),
+        [(code(one.id), one.family, one.unverified) for one in FORMATS.values()],
+    )
     about = (
         "Formats for which there is a reader. Records of one family supersede one another. Other "
-        "formats that a scenario may name are refused until their readers exist."
+        "formats that a scenario may name are refused until their readers exist. What is not "
+        "verified is read by a layout that no file or public text has confirmed: only lines whose "
+        "fields have the shape that they must have are used, the others are refused."
     )
     columns = ("code", "日本語", "English", "rule and source")
     told = [f"### {name}\n\n{table(columns, rows)}" for name, rows in groups.items()]

@@ -10,7 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.common.errors import UserError
-from sekisho.provider.readers import dicom, fhir_bundle, fhir_ndjson, ssmix, uke, vcf
+from sekisho.provider.readers import (
+    checkup_cda,
+    dicom,
+    fhir_bundle,
+    fhir_ndjson,
+    ssmix,
+    uke,
+    vcf,
+)
 from sekisho.provider.readers.ssmix_storage import arranged
 from sekisho.provider.records import Note, Record
 from sekisho.provider.sources import Limits
@@ -24,6 +32,7 @@ class Format:
 
     Args:
         family: formats of one family name the same source record alike, so that it supersedes.
+        unverified: which parts are read by a layout that no file or public text has confirmed.
         arrange: the files that given paths mean, in the order in which the last one counts; a
             format that is a folder of files looks into folders.
     """
@@ -32,6 +41,7 @@ class Format:
     family: str
     read: Callable[[Path, Limits], Iterator[Record | Note]]
     arrange: Callable[[Sequence[Path]], Sequence[Path]] = list
+    unverified: str = ""
 
 
 FORMATS: dict[str, Format] = {
@@ -39,7 +49,14 @@ FORMATS: dict[str, Format] = {
     for one in (
         Format("fhir-ndjson", "fhir", fhir_ndjson.read),
         Format("fhir-bundle", "fhir", fhir_bundle.read),
-        Format("uke", "uke", uke.read),
+        Format(
+            "uke",
+            "uke",
+            uke.read,
+            unverified="SB and CD of DPC receipts; the prefix of returned files (返戻); dental and "
+            "dispensing receipts, which follow public programs and no public file",
+        ),
+        Format("checkup-cda", "checkup", checkup_cda.read),
         Format("dicom", "dicom", dicom.read),
         Format("vcf", "vcf", vcf.read),
         Format("ss-mix2", "ss-mix2", ssmix.read, arranged),

@@ -10,6 +10,7 @@ from msgspec import Struct
 from sekisho.common.errors import Refusal, UserError
 from sekisho.provider.readers.fhir_resources import EHR
 from sekisho.provider.readers.fhir_values import Identifier, day, optional_day
+from sekisho.provider.readers.persons import GENDERS
 from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity, Row, Unreadable, row
 from sekisho.pseudonym.identifiers import (
     JP_INSURED,
@@ -25,7 +26,6 @@ from sekisho.pseudonym.numbers import is_my_number
 USABLE: Final = (JP_INSURED, JP_PUBLIC_PAYER, US_SSN, "urn:oid:2.16.840.1.113883.4.1")
 """Systems whose values identify a person anywhere, the best first."""
 _REPRESENTATION = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
-_GENDERS = {"male": 8507, "female": 8532}
 
 
 class Extension(Struct, rename="camel", gc=False):
@@ -119,7 +119,7 @@ def patient_rows(it: Patient) -> tuple[Row, ...]:
     rows = [
         row(
             "person",
-            gender_concept_id=_GENDERS.get(gender or "", 0),
+            gender_concept_id=GENDERS.get(gender or "", 0),
             year_of_birth=int(it.birth_date[:4]),
             month_of_birth=month,
             gender_source_value=gender,

@@ -13,6 +13,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import hl7
+from hl7.util import unescape
 
 from sekisho.provider.readers.fhir_values import day, decimal_text
 from sekisho.provider.records import Unreadable
@@ -20,6 +21,7 @@ from sekisho.provider.records import Unreadable
 _START = "MSH|^~\\&|"
 _TIME = re.compile(r"(\d{4})(\d\d)?(\d\d)?(?:\d{2,6}(?:\.\d{1,4})?)?(?:[+-]\d{4})?", re.ASCII)
 _CODE = re.compile(r"[^\s\x00-\x1f]{1,100}")
+_ESCAPE = re.compile(r"\\[FSTRE]\\", re.ASCII)
 _CHARSETS = {"", "ISOIR87", "ISOIR14", "ISOIR6", "ASCII"}
 SYSTEMS = {
     "JC10": "http://medis.or.jp/CodeSystem/master-JLAC10-17digits",
@@ -46,13 +48,25 @@ class Segment:
         Raises:
             Unreadable: an escape sequence that is none.
         """
-        try:
-            text = self._fields.extract_field(1, field, repeat, component)
-        except (IndexError, KeyError):
-            return ""
-        except (ValueError, TypeError, OverflowError):
-            raise Unreadable("hl7.malformed") from None
-        return str(text or "").strip()
+        text = self._raw(field, component, repeat)
+        if "\\" not in text:
+            return text.strip()
+        if "\\" in _ESCAPE.sub("", text):
+            raise Unreadable("hl7.malformed")
+        return str(unescape(self._fields, text)).strip()
+
+    def _raw(self, field: int, component: int, repeat: int) -> str:
+        # not the library's `extract_field`: it logs the text where an escape is odd
+        found: Any = self._fields
+        for place in (field, repeat, component, 1):
+            first_only = isinstance(found, str)
+            if first_only and place != 1:
+                return ""
+            if not first_only:
+                if place >= len(found) + (found is not self._fields):
+                    return ""
+                found = found(place)
+        return str(found)
 
     def components(self, field: int) -> Iterator[str]:
         """Yield every first-level component of all repeats of a field."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from sekisho.provider.readers.hl7_message import Segment, parse
 from sekisho.provider.readers.ssmix_facts import KINDS, UNKNOWN
 from sekisho.provider.readers.ssmix_message import Fact, Message
-from sekisho.provider.readers.ssmix_person import identity_of, patient_name, person_row
+from sekisho.provider.readers.ssmix_person import identity_of, patient_name, row_of
 from sekisho.provider.readers.ssmix_storage import DELETED, PENDING, MessageName
 from sekisho.provider.records import (
     UNREADABLE,
@@ -90,7 +90,7 @@ def _basic(segments: tuple[Segment, ...], unit: str, patient: str) -> Record:
     pid = next(one for one in segments if one.kind == "PID")
     identity = identity_of(segments, patient)
     try:
-        rows = (person_row(pid),)
+        rows = (row_of(pid),)
     except Unreadable as problem:
         return refused(
             BASIC, pid.number, unit, problem.code, patient=patient, identity=identity, whole=False

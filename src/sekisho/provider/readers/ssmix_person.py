@@ -14,11 +14,12 @@ from datetime import date
 
 from sekisho.provider.readers.fhir_patient import doubts, key_of, name_key
 from sekisho.provider.readers.hl7_message import Segment
+from sekisho.provider.readers.persons import person_row
 from sekisho.provider.readers.uke_values import calendar_date
-from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity, Row, Unreadable, row
+from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity, Row, Unreadable
 from sekisho.pseudonym.identifiers import JP_INSURED, JP_LOCAL, PersonKey
 
-_SEXES = {"M": (8507, "male"), "F": (8532, "female"), "O": (0, "other")}
+_SEXES = {"M": "male", "F": "female", "O": "other"}
 _BRANCH = re.compile(r"\d\d", re.ASCII)
 _KANA = "P"  # JHSD / HL7 0465: ideographic I, phonetic P
 
@@ -28,7 +29,7 @@ def patient_name(number: str) -> str:
     return f"{JP_LOCAL}|{number}"
 
 
-def person_row(pid: Segment) -> Row:
+def row_of(pid: Segment) -> Row:
     """Return the row of person.
 
     Raises:
@@ -37,14 +38,7 @@ def person_row(pid: Segment) -> Row:
     born = _born(pid)
     if born is None:
         raise Unreadable("person.no-birth-date")
-    concept, sex = _SEXES.get(pid.get(8), (0, "unknown"))
-    return row(
-        "person",
-        gender_concept_id=concept,
-        year_of_birth=born.year,
-        month_of_birth=born.month,
-        gender_source_value=sex,
-    )
+    return person_row(born, _sex(pid))
 
 
 def identity_of(segments: Sequence[Segment], name: str) -> Identity:
@@ -54,7 +48,7 @@ def identity_of(segments: Sequence[Segment], name: str) -> Identity:
         born = _born(pid)
     except Unreadable:
         born = None
-    sex = _SEXES.get(pid.get(8), (0, "unknown"))[1]
+    sex = _sex(pid)
     others = ((JP_LOCAL, pid.get(3)),)
     insurances = [one for one in segments if one.kind == "IN1" and one.get(3) and one.get(11)]
     key: PersonKey | None = None
@@ -69,6 +63,10 @@ def identity_of(segments: Sequence[Segment], name: str) -> Identity:
         doubted = (found,)  # told to the clerk; the hospital's own number is left
     named = name_key(_kana(pid), born, sex)
     return Identity((name,), key, problem, others, named, doubts(key) or doubted)
+
+
+def _sex(pid: Segment) -> str:
+    return _SEXES.get(pid.get(8), "unknown")
 
 
 def _born(pid: Segment) -> date | None:

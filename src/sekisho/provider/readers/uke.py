@@ -1,7 +1,11 @@
-"""電子レセプト（医科）: the lines of a file, gathered receipt by receipt.
+"""電子レセプト（医科・DPC・歯科・調剤）: the lines of a file, gathered receipt by receipt.
 
 Rules kept: unknown record types are counted and set aside, never an error; CO and SJ (free text)
-never leave; the control totals of GO are checked. What a receipt means is in `uke_receipt`.
+never leave; the control totals of GO are checked. The family of a receipt follows from 点数表 in
+its header and from its lines, not from the file's name. What a receipt means is in `uke_receipt`.
+
+Returned files (返戻) put データ識別, 行番号 and 枝番 before every line [unverified]; a payer's
+files put MN before every receipt, repeat the header for each, and have no GO.
 """
 
 from __future__ import annotations
@@ -11,7 +15,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sekisho.provider.readers.uke_receipt import Header, Receipt, UkeLine, receipt_records
+from sekisho.provider.readers.uke_layouts import RECEIPT_TYPES
+from sekisho.provider.readers.uke_lines import UkeLine
+from sekisho.provider.readers.uke_receipt import Header, Receipt, receipt_records
 from sekisho.provider.readers.uke_values import whole_number
 from sekisho.provider.records import (
     OTHER,
@@ -25,6 +31,9 @@ from sekisho.provider.records import (
 from sekisho.provider.sources import Limits, Line, SourceProblem, lines
 
 _TYPE = re.compile(r"[A-Z]{2}")
+_RETURNED = re.compile(rb"\d{1,2},\d*,\d*,(?=[A-Z]{2}(?:,|$))")
+_HEADERS = ("IR", "YK")
+_INSTITUTION = 10  # 都道府県(2), 点数表(1), 医療機関コード(7)
 
 
 @dataclass
@@ -34,6 +43,7 @@ class _State:
     receipts: int = 0
     points: int = 0
     closed: bool = False
+    managed: bool = False
     last: int = 0
 
 
@@ -49,7 +59,7 @@ def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
         yield Note(problem.line, problem.code)
         return
     yield from _finish(state)
-    if not state.closed:
+    if not (state.closed or state.managed):
         yield Note(state.last, "uke.go-missing")
 
 
@@ -60,10 +70,11 @@ def _split(line: Line) -> UkeLine:
         return UkeLine(line.number, UNREADABLE, [], "line.nul")
     if line.data == b"\x1a":  # end-of-file mark of old systems
         return UkeLine(line.number, "", [])
-    kind = line.data[:2].decode("ascii", "replace")
-    known = kind if _TYPE.fullmatch(kind) and line.data[2:3] in (b",", b"") else UNREADABLE
+    data = _RETURNED.sub(b"", line.data, count=1) if line.data[:1].isdigit() else line.data
+    kind = data[:2].decode("ascii", "replace")
+    known = kind if _TYPE.fullmatch(kind) and data[2:3] in (b",", b"") else UNREADABLE
     try:
-        fields = line.data.decode("cp932").split(",")
+        fields = data.decode("cp932").split(",")
     except UnicodeDecodeError:
         return UkeLine(line.number, known, [], "line.encoding")
     if known == UNREADABLE:
@@ -78,9 +89,13 @@ def _line(state: _State, line: UkeLine, name: str, limits: Limits) -> Iterator[R
     if line.kind == "RE":
         yield from _finish(state)
         state.receipt = [line]
-    elif line.kind == "IR":
+    elif line.kind in _HEADERS:
         yield from _finish(state)
         yield _institution(state, line, name)
+    elif line.kind == "MN":
+        yield from _finish(state)
+        state.managed = True
+        yield _aside(line, name, "no-table")
     elif line.kind == "GO":
         yield from _finish(state)
         yield from _control(state, line, name)
@@ -89,23 +104,39 @@ def _line(state: _State, line: UkeLine, name: str, limits: Limits) -> Iterator[R
         if len(state.receipt) > limits.receipt_lines:
             state.receipt[0] = UkeLine(state.receipt[0].number, "RE", [], "uke.too-long")
             yield from _finish(state)
-    else:
+    elif line.problem or line.kind in (UNREADABLE, *RECEIPT_TYPES):
         code = line.problem or "uke.no-receipt"
         yield refused(line.kind, line.number, f"{name}/{line.number}", code)
+    else:
+        yield _aside(line, name, "unknown-type")
+
+
+def _aside(line: UkeLine, name: str, code: str) -> Record:
+    """Count a line that belongs to no receipt and has no place in the tables."""
+    if line.problem:
+        return refused(line.kind, line.number, f"{name}/{line.number}", line.problem)
+    unit = f"{line.kind}/{name}/{line.number}"
+    return Record(line.kind, line.number, unit, outcome=Outcome.SET_ASIDE, code=code)
 
 
 def _institution(state: _State, line: UkeLine, name: str) -> Record:
     unit = f"{name}/{line.number}"
     state.header = None
-    if line.problem or len(line.fields) < 8:
-        return refused("IR", line.number, unit, line.problem or "uke.short-line")
-    prefecture, table, code = line.fields[2], line.fields[3], line.fields[4]
+    if line.problem or len(line.fields) < 7:
+        return refused(line.kind, line.number, unit, line.problem or "uke.short-line")
+    office, prefecture, table, code = line.fields[1:5]
     institution = f"{prefecture}{table}{code}"
-    if not (institution.isascii() and institution.isdigit() and len(institution) == 10):
-        return refused("IR", line.number, unit, "uke.no-institution")
-    state.header = Header(line.fields[1], institution, line.fields[7])
-    unit = f"IR/{institution}/{line.fields[7]}/{name}"
-    return Record("IR", line.number, unit, outcome=Outcome.SET_ASIDE, code="no-table")
+    if not (_digits(institution) and len(institution) == _INSTITUTION):
+        return refused(line.kind, line.number, unit, "uke.no-institution")
+    # after the code come a spare field and the name, each in some families only
+    claimed = next((x for x in line.fields[5:8] if _digits(x) and len(x) in (5, 6)), "")
+    state.header = Header(office, table, institution, claimed)
+    unit = f"{line.kind}/{institution}/{claimed}/{name}/{line.number}"
+    return Record(line.kind, line.number, unit, outcome=Outcome.SET_ASIDE, code="no-table")
+
+
+def _digits(text: str) -> bool:
+    return text.isascii() and text.isdigit()
 
 
 def _control(state: _State, line: UkeLine, name: str) -> Iterator[Record | Note]:

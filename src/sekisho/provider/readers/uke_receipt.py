@@ -1,21 +1,25 @@
 """One receipt (レセプト) to records: who, which visits, and the rows of every line.
 
-Source: formats A1 (semantics 1–6) and A9. Choices: one condition per SY line, from 診療開始日 on;
-an outcome (転帰) is dated at the month's end, the only day that the receipt proves; a line that was
-given on a day without a visit belongs to the latest visit before it, else to the first.
+Source: formats A1 (semantics 1–6) and A9. Choices: one condition per line of a disease, from
+診療開始日 on; an outcome (転帰) is dated at the month's end, the only day that the receipt proves;
+a line that was given on a day without a visit belongs to the latest visit before it, else to the
+first. A pharmacy's receipt is no visit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from sekisho.provider.readers import uke_dispensing, uke_dpc
 from sekisho.provider.readers.fhir_patient import doubts, key_of, name_key
-from sekisho.provider.readers.uke_lines import LINES, Context, unit_kinds
+from sekisho.provider.readers.persons import person_row
+from sekisho.provider.readers.uke_layouts import RECEIPT_TYPES, Layout, layout_of
+from sekisho.provider.readers.uke_lines import Context, UkeLine, disease, item, unit_kinds
+from sekisho.provider.readers.uke_payer import payer_rows
 from sekisho.provider.readers.uke_values import Month, calendar_date, uke_day, used_on, whole_number
 from sekisho.provider.records import (
     NO_IDENTIFIER,
-    UNREADABLE,
     Identity,
     Outcome,
     Record,
@@ -27,36 +31,31 @@ from sekisho.provider.records import (
 )
 from sekisho.pseudonym.identifiers import JP_INSURED, JP_LOCAL, JP_PUBLIC_PAYER
 
-_SEXES = {"1": (8507, "male"), "2": (8532, "female")}
-_CHART, _KANA = 13, 36  # RE: カルテ番号等, カタカナ（氏名）
+_SEXES = {"1": "male", "2": "female"}
 _VISITED = ("11", "12")  # 診療識別: 初診, 再診
-_DAY_COLUMNS = {"SI": 13, "IY": 13, "TO": 17}
-_LEAST_FIELDS = {"RE": 9, "HO": 6, "KO": 6, "SN": 7, "SY": 7, "SI": 7, "IY": 7, "TO": 7}
+_INSURED = "1"  # SN, JD 負担者種別: 医療保険
+_COUNTED_DAY = "1"  # JD: a day of care that counts
+_LEAST_FIELDS = {"RE": 9, "HO": 6, "KO": 6, "SN": 7, "SY": 7, "HS": 5, "SB": 6, "BU": 3, "CD": 6}
+_LEAST_FIELDS |= {"SI": 7, "SS": 7, "IY": 4, "TO": 4, "CZ": 6, "KI": 6}
 _CLAIM = 32810
-_NO_ROWS = {"KO", "SN", "TO", "CO", "SJ"}
 
-
-@dataclass(frozen=True)
-class UkeLine:
-    """One line, decoded and split. ``problem`` is a finding's code where it could not be."""
-
-    number: int
-    kind: str
-    fields: list[str]
-    problem: str = ""
-
-    def get(self, index: int) -> str:
-        return self.fields[index].strip() if index < len(self.fields) else ""
+_READERS: dict[str, Callable[[UkeLine, Context], tuple[Row, ...]]] = {
+    "BU": uke_dpc.group,
+    "CD": uke_dpc.coding,
+    "CZ": uke_dispensing.dispensing,
+    "KI": uke_dispensing.basics,
+}
 
 
 @dataclass(frozen=True)
 class Header:
-    """From IR: who examines and pays (審査支払機関), institution (10 digits), month of the claim.
+    """From IR or YK: 審査支払機関, 点数表, institution (10 digits), month of the claim.
 
     Receipts are numbered anew in each file, and an institution files one to each 審査支払機関.
     """
 
     office: str
+    table: str
     institution: str
     claimed: str
 
@@ -117,29 +116,31 @@ class _Made:
             raise Unreadable("uke.short-line")
         if receipt.header is None:
             raise Unreadable("uke.no-institution")
-        self.receipt = receipt
+        layout = layout_of(receipt.header.table, frozenset(x.kind for x in receipt.lines))
+        if layout is None:
+            raise Unreadable("uke.family")
+        self.receipt, self.layout = receipt, layout
         self.month = Month(head.get(3))
         self.birth = uke_day(head.get(6))
-        self.sex = _SEXES.get(head.get(5), (0, "unknown"))
-        self.inpatient = head.get(2)[3:4] in ("1", "3", "5", "7", "9")
+        self.sex = _SEXES.get(head.get(5), "unknown")
+        self.inpatient = layout.care and head.get(2)[3:4] in ("1", "3", "5", "7", "9")
         self.kinds = unit_kinds(receipt.lines)
-        header = receipt.header
-        # A number is issued anew every month, and 検索番号 (18) tells apart what is sent again.
-        self.unit = "/".join(
-            (
-                "receipt",
-                header.office,
-                header.institution,
-                self.month.name,
-                header.claimed,
-                head.get(1),
-                head.get(18),
-            )
-        )
-        self.identity = self._identity()
-        self.visits = self._visits(head)
+        self.prescriptions = {} if layout.care else uke_dispensing.prescriptions(receipt.lines)
+        self.group = receipt.first("BU")
+        self.unit = _unit(receipt.header, self.month, head, layout)
+        self.identity = self._identity(receipt.header.institution)
+        self.visits = self._visits(head) if layout.care else {}
+        first = next(iter(self.visits), None)
+        own = head.get(layout.start) if layout.start else ""
         self.context = Context(
-            self.month, self.inpatient, self.kinds, self._visit_on, self._first_visit()
+            layout,
+            self.month,
+            self.inpatient,
+            self.kinds,
+            self._visit_on,
+            self._first_visit(),
+            uke_day(own) if own else self.month.first if first is None else first,
+            head.get(layout.outcome),
         )
 
     def head(self) -> Record:
@@ -154,14 +155,7 @@ class _Made:
                 identity=self.identity,
                 whole=False,
             )
-        born = calendar_date(self.birth)
-        person = row(
-            "person",
-            gender_concept_id=self.sex[0],
-            year_of_birth=born.year,
-            month_of_birth=born.month,
-            gender_source_value=self.sex[1],
-        )
+        person = person_row(calendar_date(self.birth), self.sex)
         return Record(
             "RE",
             head.number,
@@ -185,7 +179,7 @@ class _Made:
                 whole=False,
             )
 
-        if line.problem or line.kind == UNREADABLE:
+        if not line.usable:
             return fate(Outcome.REFUSED, line.problem or "uke.short-line")
         if len(line.fields) < _LEAST_FIELDS.get(line.kind, 0):
             return fate(Outcome.REFUSED, "uke.short-line")
@@ -198,70 +192,80 @@ class _Made:
         return Record(line.kind, line.number, self.unit, rows, self.unit, part=part, whole=False)
 
     def _rows(self, line: UkeLine) -> tuple[Row, ...]:
+        kind, layout = line.kind, self.layout
         if line is self.receipt.payer:
-            return self._cost(line)
-        reader = LINES.get(line.kind)
-        if reader is None:
-            raise SetAside(
-                "no-table" if line.kind in _NO_ROWS or line.kind == "HO" else "unknown-type"
-            )
-        return reader(line.get, line.fields, line.number, self.context)
+            only = self._first_visit() if len(self.visits) == 1 else None
+            group = uke_dpc.group_code(self.group) if self.group else None
+            return payer_rows(line, self.month, only, layout, group)
+        if kind in layout.items:
+            return item(line, self.context, layout.items[kind])
+        if kind in layout.diseases:
+            return disease(line, self.context, layout.diseases[kind])
+        if not layout.care and kind in ("IY", "TO"):
+            return uke_dispensing.dispensed(line, self.context, self.prescriptions.get(line.number))
+        reader = _READERS.get(kind)
+        if reader is not None:
+            return reader(line, self.context)
+        raise SetAside("no-table" if kind in RECEIPT_TYPES else "unknown-type")
 
-    def _cost(self, line: UkeLine) -> tuple[Row, ...]:
-        if not line.get(5):
-            raise SetAside("no-value")
-        only = next(iter(self.visits.values())) if len(self.visits) == 1 else None
-        return (
-            row(
-                "cost",
-                only,
-                cost_domain_id="Visit",
-                cost_type_concept_id=5031,
-                currency_concept_id=44818592,
-                total_charge=str(whole_number(line.get(5)) * 10),  # 1 point is 10 yen
-                incurred_date=self.month.last,
-                cost_source_value=line.kind,
-            ),
-        )
-
-    def _identity(self) -> Identity:
+    def _identity(self, institution: str) -> Identity:
         payer, head = self.receipt.payer, self.receipt.lines[0]
-        birth, sex = calendar_date(self.birth), self.sex[1]
-        chart = head.get(_CHART)
-        institution = self.receipt.header.institution if self.receipt.header else ""
+        birth, sex = calendar_date(self.birth), self.sex
+        chart = head.get(self.layout.chart)
         others = ((f"{JP_LOCAL}{institution}", chart),) if chart else ()
-        by_name = name_key(head.get(_KANA), birth, sex)
+        by_name = name_key(head.get(self.layout.kana), birth, sex)
         if payer is None:
             return Identity((self.unit,), None, NO_IDENTIFIER)  # no receipt without a payer
         if payer.kind == "KO":
             key, problem = key_of(JP_PUBLIC_PAYER, f"{payer.get(1)}::{payer.get(2)}:")
         else:
-            own = (x for x in self.receipt.lines if x.kind == "SN" and x.get(1) == "1")
+            own = (x for x in self.receipt.lines if x.kind == "SN" and x.get(1) == _INSURED)
             branch = next((x.get(6) for x in own if x.get(6)), "")
             value = ":".join((payer.get(1), payer.get(2), payer.get(3), branch))
             key, problem = key_of(JP_INSURED, value, birth, sex)
         return Identity((self.unit,), key, problem, others, by_name, doubts(key))
 
     def _visits(self, head: UkeLine) -> dict[int, str]:
-        """Return start day → local name of the visits, in order."""
-        days, visited = set[int](), set[int]()
+        """Return start day → local name of the visits, in order.
+
+        An outpatient's visits are the days that JD counts, else those of 初診 and 再診.
+        """
+        days, visited, counted = set[int](), set[int](), set[int]()
         for line in self.receipt.lines:
-            first = _DAY_COLUMNS.get(line.kind)
-            if first is None or line.problem:
+            if not line.usable:
                 continue
-            try:
-                used = {when for when, _ in used_on(line.fields, first, self.month)}
-            except Unreadable:
-                continue  # the line itself will be refused
+            if line.kind == "JD" and line.get(1) == _INSURED:
+                counted |= self._counted(line)
+            used = self._used(line)
             days |= used
-            if line.kind == "SI" and self.kinds.get(line.number) in _VISITED:
+            if line.kind in ("SI", "SS") and self.kinds.get(line.number) in _VISITED:
                 visited |= used
-        if self.inpatient:
-            starts = [uke_day(head.get(8))] if head.get(8) else sorted(days)[:1]
-        else:
-            starts = sorted(visited) or sorted(days)[:1]
         self.last_day = max(days, default=None)
+        if self.inpatient:
+            group = self.group
+            admitted = (group.get(uke_dpc.ADMITTED) if group else "") or head.get(8)
+            left = group.get(uke_dpc.DISCHARGED) if group else ""
+            if left:
+                self.last_day = uke_day(left)
+            starts = [uke_day(admitted)] if admitted else sorted(days)[:1]
+        else:
+            starts = sorted(counted) or sorted(visited) or sorted(days)[:1]
         return {start: f"{self.unit}/visit/{start}" for start in starts}
+
+    def _used(self, line: UkeLine) -> set[int]:
+        """Return the days of a line; none where the line itself will be refused."""
+        items = self.layout.items.get(line.kind)
+        try:
+            if items is not None:
+                return {when for when, _ in used_on(line.fields, items.days, self.month)}
+        except Unreadable:
+            return set()
+        day = uke_dpc.day_of(line) if line.kind == "CD" else None
+        return set() if day is None else {day}
+
+    def _counted(self, line: UkeLine) -> set[int]:
+        marks = line.fields[2 : 2 + self.month.length]
+        return {self.month.at(n) for n, mark in enumerate(marks, 1) if mark.strip() == _COUNTED_DAY}
 
     def _visit_rows(self, head: UkeLine) -> Iterator[Row]:
         for start, name in self.visits.items():
@@ -282,3 +286,14 @@ class _Made:
     def _visit_on(self, when: int) -> str | None:
         before = [start for start in self.visits if start <= when]
         return self.visits[before[-1]] if before else self._first_visit()
+
+
+def _unit(header: Header, month: Month, head: UkeLine, layout: Layout) -> str:
+    """Name the receipt, so that the same one sent again supersedes it.
+
+    A number is issued anew every month of claims. What comes back (返戻) and is claimed again
+    carries the 検索番号 that the payer gave it, in another month and under another number.
+    """
+    search = head.get(layout.search)
+    own = f"search/{search}" if search else f"{header.claimed}/{head.get(1)}"
+    return "/".join(("receipt", header.office, header.institution, month.name, own))

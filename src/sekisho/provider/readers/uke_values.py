@@ -19,6 +19,15 @@ SERVICE = "urn:sekisho:receipt-master:s"
 """診療行為コード(9); no public URI is known to us."""
 MEDICINE = "urn:sekisho:receipt-master:y"
 """医薬品コード(9)."""
+DEVICE = "urn:sekisho:receipt-master:t"
+"""特定器材コード(9)."""
+DENTAL_SERVICE = "urn:sekisho:receipt-master:h"
+"""歯科診療行為コード(9)."""
+DISPENSING_SERVICE = "urn:sekisho:receipt-master:m"
+"""調剤行為コード(9)."""
+ICD10 = "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/ICD10-2013-full"
+DPC_GROUP = "urn:sekisho:dpc-group"
+"""診断群分類番号(14)."""
 
 
 def uke_day(text: str) -> int:
