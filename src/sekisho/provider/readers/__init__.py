@@ -13,6 +13,7 @@ from sekisho.common.errors import UserError
 from sekisho.provider.readers import (
     checkup_cda,
     dicom,
+    dpc_ef,
     fhir_bundle,
     fhir_ndjson,
     ssmix,
@@ -59,6 +60,12 @@ FORMATS: dict[str, Format] = {
         Format("checkup-cda", "checkup", checkup_cda.read),
         Format("dicom", "dicom", dicom.read),
         Format("vcf", "vcf", vcf.read),
+        Format(
+            "dpc-ef",
+            "dpc",
+            dpc_ef.read,
+            unverified="様式1 as a whole (experimental); EF and D follow public programs",
+        ),
         Format("ss-mix2", "ss-mix2", ssmix.read, arranged),
     )
 }

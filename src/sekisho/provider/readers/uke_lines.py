@@ -34,7 +34,7 @@ _ADMITTED_FOR, _PRIMARY, _SECONDARY = 32890, 32902, 32908
 _RANKS = {"11": _PRIMARY, "21": _ADMITTED_FOR}  # SB 傷病名区分: main, cause of admission
 _ITEM_COST = 5032
 _YEN = 44818592
-_DOMAINS = {"1": "Procedure", "3": "Procedure", "4": "Procedure", "6": "Drug", "7": "Device"}
+DOMAINS = {"1": "Procedure", "3": "Procedure", "4": "Procedure", "6": "Drug", "7": "Device"}
 """First digit of a レセプト電算コード → what it is of."""
 
 
@@ -211,7 +211,7 @@ def cost(visit: str | None, code: str | None, when: int, points: int) -> Row:
     return row(
         "cost",
         visit,
-        cost_domain_id=_DOMAINS.get(code[0], "Observation") if code else "Drug",
+        cost_domain_id=DOMAINS.get(code[0], "Observation") if code else "Drug",
         cost_type_concept_id=_ITEM_COST,
         currency_concept_id=_YEN,
         total_charge=str(points * YEN_A_POINT),
