@@ -82,8 +82,12 @@ def is_archive(path: Path) -> bool:
 
 
 @contextmanager
-def unpacked(path: Path, limits: Limits) -> Iterator[tuple[Member, ...]]:
+def unpacked(
+    path: Path, limits: Limits, ignored: list[str] | None = None
+) -> Iterator[tuple[Member, ...]]:
     """Yield the files of an archive, in its order; they are there as long as the context is.
+
+    What macOS puts beside the files is left out; its names are added to ``ignored``.
 
     Raises:
         SourceProblem: as `open_source`; no archive; damaged; too large or too many members; packed
@@ -97,7 +101,11 @@ def unpacked(path: Path, limits: Limits) -> Iterator[tuple[Member, ...]]:
     with tempfile.TemporaryDirectory(prefix="sekisho-") as folder:
         room = _Room(Path(folder), min(by_ratio, limits.archive_bytes), limits.archive_members)
         ratio = by_ratio < limits.archive_bytes
-        yield _guarded(lambda: kind(path, room, ratio))
+        members = _guarded(lambda: kind(path, room, ratio))
+        beside = [one.name for one in members if _is_beside(one.name)]
+        if ignored is not None:
+            ignored.extend(beside)
+        yield tuple(one for one in members if one.name not in beside)
 
 
 def _guarded(unpack: Callable[[], tuple[Member, ...]]) -> tuple[Member, ...]:
@@ -140,7 +148,7 @@ def _from_zip(path: Path, room: _Room, ratio: bool) -> tuple[Member, ...]:
             with archive.open(info) as source:
                 _write(source, room, number, ratio)
             made.append(Member(names[number], room.file(number)))
-    return _wanted(made)
+    return tuple(made)
 
 
 def _zip_of(file: _Piecewise) -> zipfile.ZipFile:
@@ -184,7 +192,7 @@ def _from_tar(path: Path, room: _Room, ratio: bool) -> tuple[Member, ...]:
                 metered.left = _HEADERS
                 made.append(room.file(len(made)))
     checked = _names(names)
-    return _wanted([Member(name, file) for name, file in zip(checked, made, strict=True)])
+    return tuple(Member(name, file) for name, file in zip(checked, made, strict=True))
 
 
 def _write(source: IO[bytes], room: _Room, number: int, ratio: bool) -> None:
@@ -220,13 +228,8 @@ def _names(raw: list[str]) -> list[str]:
     return made
 
 
-def _wanted(members: list[Member]) -> tuple[Member, ...]:
-    """Leave out what macOS puts beside the files."""
-    return tuple(
-        member
-        for member in members
-        if not member.name.startswith("__MACOSX/") and not member.name.endswith(".DS_Store")
-    )
+def _is_beside(name: str) -> bool:
+    return name.startswith("__MACOSX/") or name.endswith(".DS_Store")
 
 
 class _Piecewise(io.RawIOBase):

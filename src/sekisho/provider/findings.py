@@ -22,6 +22,7 @@ _DPC = "DPC調査 実施説明資料 (厚生労働省): EF統合ファイル, D�
 _HL7 = "HL7 v2.5 chapter 2; JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2"
 _SSMIX = "JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2 (HS026): folders and file names"
 _KEY = "reference of formats, 8: identifiers; without one a record cannot follow its person"
+_CDM_TYPES = "OMOP CDM 5.4: columns and their types"
 _CDM = "OMOP CDM 5.4: the table's date may not be empty"
 
 EXPLANATIONS: dict[str, Explanation] = {
@@ -258,6 +259,25 @@ EXPLANATIONS: dict[str, Explanation] = {
         "The count in the summary (su08) differs from the check-ups in the archive.",
         _CHECKUP,
     ),
+    "archive.ignored": Explanation(
+        "macOSが書庫に加えた付属ファイルは読みませんでした。",
+        "Files that macOS put into the archive beside the data were not read.",
+        "AppleDouble (RFC 1740): no data of ours",
+    ),
+    "table.columns": Explanation(
+        "列の数が見出しと合いません。",
+        "The line has not as many columns as the headings.",
+        "RFC 4180",
+    ),
+    "table.number": Explanation(
+        "数値の列が数値ではありません。", "A column of numbers holds something else.", _CDM_TYPES
+    ),
+    "omop.columns": Explanation(
+        "表に必要な列がありません（人、主キー、日付、概念）。",
+        "The table lacks a column that every row needs: person, key, day or concept.",
+        _CDM_TYPES,
+    ),
+    "omop.key": Explanation("主キーがありません。", "The row has no key.", _CDM_TYPES),
     "table.quote": Explanation(
         "引用符が閉じていないか、場所が正しくありません。",
         "A quotation mark is not closed, or stands where none may.",

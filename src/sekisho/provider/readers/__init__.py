@@ -16,6 +16,7 @@ from sekisho.provider.readers import (
     dpc_ef,
     fhir_bundle,
     fhir_ndjson,
+    omop_csv,
     ssmix,
     uke,
     vcf,
@@ -66,6 +67,7 @@ FORMATS: dict[str, Format] = {
             dpc_ef.read,
             unverified="様式1 as a whole (experimental); EF and D follow public programs",
         ),
+        Format("omop-csv", "omop", omop_csv.read, omop_csv.files_of),
         Format("ss-mix2", "ss-mix2", ssmix.read, arranged),
     )
 }
