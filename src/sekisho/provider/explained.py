@@ -20,6 +20,11 @@ _VCF = "The Variant Call Format Specification VCFv4.3, 1.2 to 1.6"
 _DICOM = "DICOM PS3.10 section 7, PS3.5 section 7"
 
 ARCHIVES: dict[str, Explanation] = {
+    "archive.ignored": Explanation(
+        "macOSが書庫に加えた付属ファイルは読みませんでした。",
+        "Files that macOS put into the archive beside the data were not read.",
+        "AppleDouble (RFC 1740): no data of ours",
+    ),
     "archive.kind": Explanation(
         "ZIPでもTARでもありません。", "This is neither ZIP nor TAR.", "the format is an archive"
     ),

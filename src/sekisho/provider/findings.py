@@ -9,6 +9,7 @@ from typing import Literal
 
 from sekisho.common.errors import Defect
 from sekisho.provider.explained import ARCHIVES, GENOMES, IMAGES, Explanation
+from sekisho.provider.explained_tables import TABLES
 
 Language = Literal["ja", "en"]
 About = Literal["refused", "doubt", "file"]
@@ -18,15 +19,14 @@ _JSON = "RFC 8259; FHIR R4 §2.6 JSON"
 _TYPES = "FHIR R4 §2.24 Data types"
 _UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用・DPC用・歯科用・調剤用）"
 _CHECKUP = "特定健診情報ファイル仕様説明書 (厚生労働省)"
-_DPC = "DPC調査 実施説明資料 (厚生労働省): EF統合ファイル, Dファイル, 様式1"
 _HL7 = "HL7 v2.5 chapter 2; JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2"
 _SSMIX = "JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2 (HS026): folders and file names"
 _KEY = "reference of formats, 8: identifiers; without one a record cannot follow its person"
-_CDM_TYPES = "OMOP CDM 5.4: columns and their types"
 _CDM = "OMOP CDM 5.4: the table's date may not be empty"
 
 EXPLANATIONS: dict[str, Explanation] = {
     **ARCHIVES,
+    **TABLES,
     **GENOMES,
     **IMAGES,
     "file.missing": Explanation(
@@ -258,49 +258,6 @@ EXPLANATIONS: dict[str, Explanation] = {
         "集計情報(su08)の総人数が特定健診の件数と合いません。",
         "The count in the summary (su08) differs from the check-ups in the archive.",
         _CHECKUP,
-    ),
-    "archive.ignored": Explanation(
-        "macOSが書庫に加えた付属ファイルは読みませんでした。",
-        "Files that macOS put into the archive beside the data were not read.",
-        "AppleDouble (RFC 1740): no data of ours",
-    ),
-    "table.columns": Explanation(
-        "列の数が見出しと合いません。",
-        "The line has not as many columns as the headings.",
-        "RFC 4180",
-    ),
-    "table.number": Explanation(
-        "数値の列が数値ではありません。", "A column of numbers holds something else.", _CDM_TYPES
-    ),
-    "omop.columns": Explanation(
-        "表に必要な列がありません（人、主キー、日付、概念）。",
-        "The table lacks a column that every row needs: person, key, day or concept.",
-        _CDM_TYPES,
-    ),
-    "omop.key": Explanation("主キーがありません。", "The row has no key.", _CDM_TYPES),
-    "table.quote": Explanation(
-        "引用符が閉じていないか、場所が正しくありません。",
-        "A quotation mark is not closed, or stands where none may.",
-        "RFC 4180",
-    ),
-    "dpc.columns": Explanation(
-        "列の数がEF（31）・D（30）・様式1（17）のどれとも合いません。",
-        "The line has neither the columns of EF (31), of D (30) nor of 様式1 (17).",
-        _DPC,
-    ),
-    "dpc.facility": Explanation(
-        "施設コードが9桁の数字ではありません。", "The facility's code has not nine digits.", _DPC
-    ),
-    "dpc.person": Explanation(
-        "データ識別番号が10桁以内の数字ではありません。",
-        "The person's number (データ識別番号) is not of at most ten digits.",
-        _DPC,
-    ),
-    "dpc.icd": Explanation("ICD-10の書式ではありません。", "This is no ICD-10 code.", _DPC),
-    "dpc.experimental": Explanation(
-        "様式1の読み取りは試験的です。送る前に内容を確かめてください。",
-        "Reading 様式1 is experimental: look at what would leave before it is sent.",
-        "no public file of this form confirms the layout",
     ),
     "uke.too-long": Explanation(
         "一件のレセプトの行数が多すぎます。", "A receipt has too many lines.", "bounded memory"

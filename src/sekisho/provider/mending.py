@@ -33,6 +33,18 @@ MENDS: dict[str, Text] = {
         ja="ファイルが途中で切れていないか、レセプトの一部だけを出力していないか確かめてください。",
         en="See whether the file was cut, or only part of the receipts was exported.",
     ),
+    "table": Text(
+        ja="出力の設定（区切り文字・引用符・列の並び・文字コード）を確かめ、もう一度出力してください。",
+        en="Check the export's delimiter, quotation marks, columns and encoding; export it again.",
+    ),
+    "omop": Text(
+        ja="OMOP CDM 5.4の列名と型に合わせて出力してください。",
+        en="Export the table with the columns and types of OMOP CDM 5.4.",
+    ),
+    "dpc": Text(
+        ja="DPC調査の提出用ファイルを、手を加えずにそのまま使ってください。",
+        en="Use the files made for the DPC survey as they are, without a change.",
+    ),
     "person": Text(
         ja="被保険者番号（保険者番号・記号・番号・枝番）か、院内番号の対応表を補ってください。",
         en="Add the insured number, or the table from your own numbers to insured numbers.",
