@@ -166,6 +166,7 @@ def call(
         data,
         headers.get("Content-Type", ""),
         headers={name: value for name, value in headers.items() if name != "Content-Type"},
+        CONTENT_TYPE=headers.get("Content-Type", ""),  # Django leaves it out with an empty body
         SERVER_NAME=host.hostname,
         SERVER_PORT=str(host.port),
     )

@@ -24,8 +24,10 @@ from sekisho.body.flows.epochs import TURN, half_turned
 from sekisho.body.flows.expulsion import is_revoked
 from sekisho.body.generations import after_restore
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
+from sekisho.body.unfinished import unfinished_in
 from sekisho.common.atomicfile import remove_unfinished
 from sekisho.common.canonical import canonical_json, file_digest
+from sekisho.common.clock import SystemClock
 from sekisho.common.errors import (
     Defect,
     PeerError,
@@ -38,6 +40,7 @@ from sekisho.common.ids import new_id
 from sekisho.common.storage import is_full, storage_full
 from sekisho.control.ledger import Entry
 from sekisho.exchange.directory import Directory
+from sekisho.exchange.overdue import read_rule
 from sekisho.framework import without
 
 log = logging.getLogger("sekisho.body")
@@ -192,6 +195,8 @@ class Service:
         body = self.body
         remove_unfinished(body.folders.base)
         payloads.sweep(body)
+        kept_days = read_rule(body.rules / "exchange.toml").unfinished_days
+        unfinished_in(body.folders).sweep(SystemClock().now(), kept_days)
         closed.take_up(body)
         said = {
             "body": body.id,

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO
 import orjson
 import requests
 
+from sekisho.common.canonical import file_digest
 from sekisho.common.clock import Clock
 from sekisho.common.errors import (
     PeerError,
@@ -25,6 +26,7 @@ from sekisho.common.randomness import RandomBytes
 from sekisho.exchange.directory import Peer
 from sekisho.exchange.keys import SigningKey
 from sekisho.exchange.messages import sign_request
+from sekisho.exchange.pieces import HAVE, PIECE_BYTES, Piece, described
 
 CONNECT_SECONDS = 5.0
 ANSWER_SECONDS = 300.0
@@ -68,11 +70,13 @@ class Client:
         clock: Clock,
         random: RandomBytes,
         answer_seconds: float = ANSWER_SECONDS,
+        piece_bytes: int = PIECE_BYTES,
     ) -> None:
         self.sender = sender
         self._key = key
         self._clock = clock
         self._random = random
+        self._piece_bytes = piece_bytes
         self._timeout = (CONNECT_SECONDS, answer_seconds)
         self._session = requests.Session()
         # Neither a proxy nor a netrc of the machine may come between two bodies.
@@ -92,13 +96,17 @@ class Client:
         """Send a message.
 
         A caller that may have to send again passes its own ``message_id``, so that the peer knows
-        the message; the nonce is new each time. A body in a file is sent in pieces.
+        the message; the nonce is new each time. A large body in a file goes in pieces: sent again
+        under its id after a break, it goes on where it stopped.
 
         Raises:
             PeerError: no connection, no answer in time, or the peer's own fault.
             UserError, Refusal, TamperError: as the peer said, with its code.
         """
-        return self._send("POST", peer, path, body, content_type, meta, message_id)
+        known = message_id or new_id(self._random)
+        if isinstance(body, Path) and body.stat().st_size > self._piece_bytes:
+            return self._in_pieces(peer, path, body, content_type, meta, known)
+        return self._send("POST", peer, path, body, content_type, meta, known)
 
     def get(self, peer: Peer, path: str, *, meta: Mapping[str, Any] | None = None) -> Answer:
         """Ask for something; signed like a message. Errors as `post`."""
@@ -107,6 +115,35 @@ class Client:
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
+
+    def _in_pieces(
+        self,
+        peer: Peer,
+        path: str,
+        file: Path,
+        content_type: str,
+        meta: Mapping[str, Any] | None,
+        message_id: str,
+    ) -> Answer:
+        """Send a file piece by piece, beginning where the peer stopped; return the last answer."""
+        total, digest = file.stat().st_size, file_digest(file)
+        data, start = b"", 0  # an empty piece asks how far the peer is
+        with file.open("rb") as source:
+            while True:
+                said = described(meta, Piece(start, total, digest))
+                answer = self._send("POST", peer, path, data, content_type, said, message_id)
+                have = answer.json().get(HAVE)
+                if have is None:
+                    return answer
+                if not isinstance(have, int) or (data and have <= start):
+                    raise PeerError(
+                        "peer.pieces",
+                        f"{peer.id} does not take the pieces of a message.",
+                        next_step="the message can be sent again; it goes on where it stopped",
+                    )
+                start = have
+                source.seek(start)
+                data = source.read(self._piece_bytes)
 
     def _send(
         self,

@@ -22,11 +22,13 @@ class ExchangeRule(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_o
     id: str
     version: str
     undelivered_days: Annotated[int, msgspec.Meta(ge=1, le=366)]
+    unfinished_days: Annotated[int, msgspec.Meta(ge=1, le=366)]
     source: dict[str, str]
 
     def __post_init__(self) -> None:
-        if not self.source.get("undelivered_days"):
-            raise ValueError("undelivered_days has no source")
+        for number in ("undelivered_days", "unfinished_days"):
+            if not self.source.get(number):
+                raise ValueError(f"{number} has no source")
 
 
 def read_rule(path: Path) -> ExchangeRule:

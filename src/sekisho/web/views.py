@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import wraps
 from hashlib import sha256
 from pathlib import Path
@@ -16,6 +17,7 @@ from sekisho.body.endpoints import Endpoint
 from sekisho.body.flows import witness
 from sekisho.body.ports import Incoming
 from sekisho.body.service import where
+from sekisho.body.unfinished import unfinished_in
 from sekisho.common.canonical import digest
 from sekisho.common.clock import SystemClock
 from sekisho.common.errors import SekishoError, StorageFull, UserError
@@ -23,6 +25,7 @@ from sekisho.common.ids import BodyId, new_id
 from sekisho.common.storage import has_room, is_full, require_room, storage_full
 from sekisho.control.ledger import origin_of, served
 from sekisho.exchange.messages import Verified, verify_request
+from sekisho.exchange.pieces import HAVE, Piece, piece_of
 from sekisho.web.language import kept
 from sekisho.web.portals.start import performed, shell, start_page
 from sekisho.web.runtime import current, ring
@@ -85,10 +88,48 @@ def exchange(request: HttpRequest, endpoint: Endpoint) -> HttpResponse:
     try:
         verified = verify(request, file)
         service.admit(endpoint, verified.sender)
+        piece, meta = piece_of(verified.meta)
+        verified = replace(verified, meta=meta)
+        if piece is not None:
+            return join(request, endpoint, verified, piece, file)
         return keep(request, endpoint, verified, file)
     except BaseException:
         file.unlink(missing_ok=True)
         raise
+
+
+def join(
+    request: HttpRequest, endpoint: Endpoint, verified: Verified, piece: Piece, file: Path
+) -> HttpResponse:
+    """Put a piece to its message; keep the message when it is whole, say how far it is until then.
+
+    A message that is kept already is answered as one that comes again.
+    """
+    body = current().body
+    message_id, unfinished = kept_as(verified), unfinished_in(body.folders)
+    if body.store.incoming_state(message_id) is not None:
+        file.unlink()
+        unfinished.drop(message_id, piece)
+        return JsonResponse({"accepted": message_id, "new": False})
+    require_room(body.folders.base, max(0, piece.total - piece.start))
+    have = unfinished.append(message_id, piece, file)
+    file.unlink()
+    if have < piece.total:
+        return JsonResponse({HAVE: have}, status=202)
+    whole = unfinished.whole(message_id, piece)
+    taken = body.store.take_spool("in", new_id(body.random), whole)
+    try:
+        answer = keep(request, endpoint, verified, taken)
+    except BaseException:
+        taken.unlink(missing_ok=True)
+        raise
+    unfinished.drop(message_id, piece)
+    return answer
+
+
+def kept_as(verified: Verified) -> str:
+    """Return the id under which a message is kept. It is of its sender: nobody takes another's."""
+    return digest(f"{verified.sender}/{verified.message_id}".encode())[:32]
 
 
 def verify(request: HttpRequest, body: bytes | Path) -> Verified:
@@ -117,8 +158,7 @@ def keep(request: HttpRequest, endpoint: Endpoint, verified: Verified, file: Pat
 
     A message that comes again cannot touch what was kept.
     """
-    # Ids are of their sender: nobody can take another's.
-    message_id = digest(f"{verified.sender}/{verified.message_id}".encode())[:32]
+    message_id = kept_as(verified)
     if request.content_type == "application/json" and _has_nul(file):
         raise UserError(
             "message.control-character",
