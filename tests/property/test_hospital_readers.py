@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tempfile
 from collections import Counter
 from collections.abc import Sequence
@@ -14,9 +15,9 @@ from hypothesis import strategies as st
 from checkup_files import HDL, HEIGHT, IDS, SMOKING, archive, checkup, item
 from sekisho.common.errors import UserError
 from sekisho.common.randomness import seeded
-from sekisho.provider import Limits, Profile, Record, prepare, read
+from sekisho.provider import Limits, Outcome, Profile, Record, prepare, read
 from ssmix_files import INSTITUTION, message
-from submissions import KEY, TWO_BODIES, classify, even
+from submissions import KEY, TWO_BODIES, classify, condition, even, laboratory, patient
 
 LIMITS = Limits(line_bytes=20_000, file_bytes=100_000)
 quick = settings(
@@ -153,3 +154,46 @@ def test_any_archive_is_read_and_balanced(noise: bytes, place: int, lost: int) -
         data = path.read_bytes()
         path.write_bytes(data[:place] + noise + data[place + lost :])
         settled([path], "checkup-cda")
+
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
+    max_leaves=5,
+)
+REPORTED = (patient(1), laboratory(1), condition(1), {"resourceType": "CarePlan"})
+PATHS = ("subject", "code", "identifier", "category", "meta", "effectiveDateTime", "resourceType")
+
+
+@st.composite
+def entries(draw: st.DrawFn) -> bytes:
+    made = dict(draw(st.sampled_from(REPORTED)))
+    if draw(st.booleans()):
+        made["subject"] = {"reference": "urn:uuid:0"}
+    if draw(st.integers(0, 4)) == 0:
+        made[draw(st.sampled_from(PATHS))] = draw(json_values)
+    return json.dumps(made).encode()
+
+
+@quick
+@given(
+    st.lists(entries(), max_size=5),
+    st.sampled_from(("collection", "document", "batch")),
+    st.booleans(),
+    st.binary(max_size=3),
+)
+def test_any_report_is_read_whole_or_not_at_all(
+    made: list[bytes], kind: str, first: bool, noise: bytes
+) -> None:
+    made = [json.dumps(patient(1)).encode(), *made] if first else made
+    parts = [b'{"fullUrl":"urn:uuid:%d","resource":%s}' % (n, x) for n, x in enumerate(made)]
+    name = b"http://jpfhir.jp/fhir/clins/bundle-identifier"
+    head = b'{"resourceType":"Bundle","type":"%s","identifier":{"system":"%s","value":"%s"},'
+    data = head % (kind.encode(), name, b"1318814790^2024^1")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "a.json"
+        path.write_bytes(data + b'"entry":[' + b",".join(parts) + b"]}" + noise)
+        records = [x for x in read("jp-clins", [path], LIMITS) if isinstance(x, Record)]
+        refused = {record.outcome is Outcome.REFUSED for record in records}
+        assert len(refused) <= 1
+        settled([path], "jp-clins")

@@ -9,6 +9,7 @@ from typing import Literal
 
 from sekisho.common.errors import Defect
 from sekisho.provider.explained import ARCHIVES, GENOMES, IMAGES, Explanation
+from sekisho.provider.explained_hospital import HOSPITAL
 from sekisho.provider.explained_tables import TABLES
 
 Language = Literal["ja", "en"]
@@ -18,9 +19,6 @@ About = Literal["refused", "doubt", "file"]
 _JSON = "RFC 8259; FHIR R4 §2.6 JSON"
 _TYPES = "FHIR R4 §2.24 Data types"
 _UKE = "オンライン又は光ディスク等による請求に係る記録条件仕様（医科用・DPC用・歯科用・調剤用）"
-_CHECKUP = "特定健診情報ファイル仕様説明書 (厚生労働省)"
-_HL7 = "HL7 v2.5 chapter 2; JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2"
-_SSMIX = "JAMI SS-MIX2 標準化ストレージ 仕様書 Ver.1.2 (HS026): folders and file names"
 _KEY = "reference of formats, 8: identifiers; without one a record cannot follow its person"
 _CDM = "OMOP CDM 5.4: the table's date may not be empty"
 
@@ -28,6 +26,7 @@ EXPLANATIONS: dict[str, Explanation] = {
     **ARCHIVES,
     **TABLES,
     **GENOMES,
+    **HOSPITAL,
     **IMAGES,
     "file.missing": Explanation(
         "ファイルがありません。", "The file is not there.", "the submission names the file"
@@ -134,6 +133,11 @@ EXPLANATIONS: dict[str, Explanation] = {
         "The check digit of an insurer's or public payer's number is wrong; it was used as it is.",
         "保険者番号等設定要領: the last digit follows from the others",
     ),
+    "person.pseudonymised": Explanation(
+        "識別子が仮名化されています。元の番号がなければ誰の記録か決められません。",
+        "The identifier is somebody's pseudonym; without the number itself nobody can be told.",
+        "JP-CLINS Idsystem …_Pseudonymized",
+    ),
     "person.no-birth-date": Explanation(
         "生年月日がないか読めません。", "The birth date is missing or cannot be read.", _CDM
     ),
@@ -181,83 +185,6 @@ EXPLANATIONS: dict[str, Explanation] = {
         "GOの総合計点数が点数の合計と合いません。",
         "The points in GO differ from the sum over the receipts.",
         _UKE,
-    ),
-    "hl7.header": Explanation(
-        "MSHで始まるHL7メッセージではないか、区切り文字が規定と違います。",
-        "This is no HL7 message that starts with MSH and the usual delimiters.",
-        _HL7,
-    ),
-    "hl7.charset": Explanation(
-        "MSH-18の文字集合は規定にありません。",
-        "MSH-18 names a character set that the format does not allow.",
-        _HL7,
-    ),
-    "hl7.malformed": Explanation(
-        "HL7メッセージとして読めません。", "This cannot be read as an HL7 message.", _HL7
-    ),
-    "hl7.number": Explanation(
-        "数値の項目が数値ではありません。", "A numeric field holds no number.", _HL7
-    ),
-    "ssmix.name": Explanation(
-        "ファイル名がSS-MIX2の規則と違います。",
-        "The file's name does not follow the rules of SS-MIX2.",
-        _SSMIX,
-    ),
-    "ssmix.misplaced": Explanation(
-        "ファイル名とフォルダーが違う患者・診療日・データ種別を示しています。",
-        "The file's name and its folders name different patients, days or kinds of data.",
-        _SSMIX,
-    ),
-    "ssmix.kind": Explanation(
-        "メッセージ型(MSH-9)がデータ種別と合いません。",
-        "The type of message (MSH-9) does not belong to the kind of data.",
-        _SSMIX,
-    ),
-    "ssmix.patient": Explanation(
-        "PID-3の患者IDがファイル名・フォルダーの患者IDと違います。誰の記録か決められません。",
-        "The patient in PID-3 is not the one in the file's name, so whose it is cannot be told.",
-        _SSMIX,
-    ),
-    "xml.malformed": Explanation(
-        "XMLとして読めません。", "This is not well-formed XML.", "XML 1.0"
-    ),
-    "xml.forbidden": Explanation(
-        "文書型宣言（DTD）や実体定義のあるXMLは読みません。",
-        "XML with a document type or entities of its own is not read.",
-        "entities can grow without bound or name files",
-    ),
-    "checkup.root": Explanation(
-        "CDA文書（ClinicalDocument）ではありません。",
-        "This is no CDA document (ClinicalDocument).",
-        _CHECKUP,
-    ),
-    "checkup.report": Explanation(
-        "報告区分がないか読めません。",
-        "The kind of report (報告区分) is missing or cannot be read.",
-        _CHECKUP,
-    ),
-    "checkup.number": Explanation(
-        "検査値が数値ではありません。", "A value is no number.", _CHECKUP
-    ),
-    "checkup.total": Explanation(
-        "交換用基本情報・集計情報の件数が読めません。",
-        "The count in the index or the summary cannot be read.",
-        _CHECKUP,
-    ),
-    "checkup.index-missing": Explanation(
-        "交換用基本情報ファイル(ix08)がありません。ZIPが途中で切れているおそれがあります。",
-        "The index (ix08) is missing; the archive may be incomplete.",
-        _CHECKUP,
-    ),
-    "checkup.index-count": Explanation(
-        "交換用基本情報(ix08)の総件数がDATAのファイル数と合いません。",
-        "The count in the index (ix08) differs from the files in DATA.",
-        _CHECKUP,
-    ),
-    "checkup.summary-count": Explanation(
-        "集計情報(su08)の総人数が特定健診の件数と合いません。",
-        "The count in the summary (su08) differs from the check-ups in the archive.",
-        _CHECKUP,
     ),
     "uke.too-long": Explanation(
         "一件のレセプトの行数が多すぎます。", "A receipt has too many lines.", "bounded memory"

@@ -16,6 +16,7 @@ from sekisho.provider.readers import (
     dpc_ef,
     fhir_bundle,
     fhir_ndjson,
+    jp_clins,
     omop_csv,
     ssmix,
     uke,
@@ -51,6 +52,7 @@ FORMATS: dict[str, Format] = {
     for one in (
         Format("fhir-ndjson", "fhir", fhir_ndjson.read),
         Format("fhir-bundle", "fhir", fhir_bundle.read),
+        Format("jp-clins", "fhir", jp_clins.read),
         Format(
             "uke",
             "uke",

@@ -41,7 +41,7 @@ def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
         if is_archive(path):
             yield from _archive(path, limits)
         else:
-            yield from _document(path, 1, path.name, limits, _Totals())
+            yield from _document(path, 1, str(path), limits, _Totals())
     except SourceProblem as problem:
         yield Note(problem.line, problem.code)
 
@@ -50,7 +50,7 @@ def _archive(path: Path, limits: Limits) -> Iterator[Record | Note]:
     totals = _Totals()
     with unpacked(path, limits) as members:
         for number, member in enumerate(sorted(members, key=lambda m: m.name), 1):
-            unit = f"{path.name}/{member.name}"
+            unit = f"{path}/{member.name}"
             kind = _kind(PurePosixPath(member.name))
             if kind in ("Index", "Summary"):
                 yield _total(kind, member.path, number, unit, limits, totals)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from sekisho.provider.readers.checkup_items import CHECKUP, table_of
 from sekisho.provider.readers.fhir_patient import doubts, key_of, name_key
 from sekisho.provider.readers.fhir_values import day, decimal_text
 from sekisho.provider.readers.persons import person_row
@@ -39,8 +40,6 @@ if TYPE_CHECKING:
 SPECIFIC = "10"
 """報告区分 of a 特定健診. 40–44: other check-ups; 19, 49: a deletion is asked for; 2x: guidance."""
 HEAD, ITEM = "Checkup", "Item"
-CHECKUP = 32836
-"""OMOP type of what a check-up found (OHDSI ETL-LambdaBuilder, JMDC)."""
 _V3 = {"h": "urn:hl7-org:v3"}
 _ROOT = "{urn:hl7-org:v3}ClinicalDocument"
 _OIDS = "1.2.392.200119.6."
@@ -50,8 +49,6 @@ _SEXES = {"1": "male", "2": "female"}
 _ITEM_CODE = re.compile(r"[0-9A-Z]{17}", re.ASCII)
 _VALUE_CODE = re.compile(r"[0-9A-Za-z+\-]{1,20}", re.ASCII)
 _DAY = re.compile(r"(\d{4})(\d\d)(\d\d)\d*", re.ASCII)
-_QUESTIONS = "9N"
-"""First characters of the codes that check-ups have for themselves: questions, judgements."""
 
 
 @dataclass(frozen=True)
@@ -182,7 +179,7 @@ def _row(item: Element, head: _Head) -> Row:
     if when is None:
         raise Unreadable("date.missing")
     system = coded.get("codeSystem", "")
-    table = "observation" if kind in ("CD", "CO") and code.startswith(_QUESTIONS) else "measurement"
+    table = table_of(code, coded=kind in ("CD", "CO"))
     values = {
         f"{table}_concept_id": 0,
         f"{table}_date": when,

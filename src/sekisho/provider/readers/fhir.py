@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from sekisho.provider.readers.fhir_patient import Patient, identity_of, patient_rows
 from sekisho.provider.readers.fhir_resources import MAPPINGS
 from sekisho.provider.readers.fhir_types import RESOURCE_TYPES
-from sekisho.provider.readers.fhir_values import patient_name
+from sekisho.provider.readers.fhir_values import Identifier, patient_name
 from sekisho.provider.records import (
     OTHER,
     UNREADABLE,
@@ -98,6 +98,7 @@ def read_resource(
     unit: str | None = None,
     part: int = 0,
     whole: bool = True,
+    insured: Sequence[Identifier] = (),
 ) -> Record:
     """Read one resource.
 
@@ -106,6 +107,7 @@ def read_resource(
         own_name: the local name that references to this resource resolve to.
         unit: what it supersedes; without, resources of its own name.
         part: its place in the unit, where it is not the ``whole`` of it.
+        insured: identifiers of a patient that stand elsewhere in the bundle.
     """
     kind = UNREADABLE
     try:
@@ -115,7 +117,7 @@ def read_resource(
         unit = unit or own
         more: dict[str, Any] = {"part": part, "whole": whole}
         if kind == "Patient":
-            return _patient(data, line, own, unit, more)
+            return _patient(data, line, own, unit, insured, more)
         mapping = MAPPINGS.get(kind)
         if mapping is None:
             return Record(kind, line, unit, outcome=Outcome.SET_ASIDE, code="no-table", **more)
@@ -125,9 +127,16 @@ def read_resource(
 
 
 def _patient(
-    data: bytes | msgspec.Raw, line: int, own: str, unit: str, more: dict[str, Any]
+    data: bytes | msgspec.Raw,
+    line: int,
+    own: str,
+    unit: str,
+    insured: Sequence[Identifier],
+    more: dict[str, Any],
 ) -> Record:
     it: Patient = decode(_PATIENT, data)
+    if insured:
+        it = msgspec.structs.replace(it, identifier=(*it.identifier, *insured))
     identity = identity_of(it, own)
     code = identity.hopeless
     if not code:

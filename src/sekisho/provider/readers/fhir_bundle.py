@@ -8,7 +8,7 @@ to a server (§3.1.0.11.2), so a ``urn:uuid`` names the resource there.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from sekisho.provider.readers.fhir import (
     type_name,
     unit_name,
 )
+from sekisho.provider.readers.fhir_coverage import insured_numbers
 from sekisho.provider.readers.fhir_values import Identifier
 from sekisho.provider.records import UNREADABLE, Note, Outcome, Record, Unreadable, refused
 from sekisho.provider.sources import Limits, SourceProblem, whole
@@ -50,7 +51,7 @@ _BUNDLE = msgspec.json.Decoder(Bundle)
 
 
 @dataclass
-class _Item:
+class Item:
     """One entry: ``name`` is what references resolve to, ``unit`` what it supersedes."""
 
     raw: msgspec.Raw
@@ -81,8 +82,9 @@ def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
 
 def _entries(bundle: Bundle, data: bytes) -> Iterator[Record]:
     scope = _scope(bundle)
-    items = [_item(bundle, entry, scope) for entry in bundle.entry]
-    names, last = _names(bundle, items), {item.unit: n for n, item in enumerate(items)}
+    items = [item_of(bundle, entry, scope) for entry in bundle.entry]
+    names, last = names_in(bundle, items), {item.unit: n for n, item in enumerate(items)}
+    insured = insured_in(items, names)
     place, line = 0, 1
     for number, item in enumerate(items):
         raw = bytes(item.raw)
@@ -106,7 +108,14 @@ def _entries(bundle: Bundle, data: bytes) -> Iterator[Record]:
                 unit=unit,
                 part=part,
                 whole=alone,
+                insured=insured.get(item.name, ()),
             )
+
+
+def insured_in(items: list[Item], names: dict[str, str]) -> Mapping[str, tuple[Identifier, ...]]:
+    """Return local name of a patient → the insured numbers that the bundle's coverages give."""
+    kinds = [(type_name(i.head), i.name, i.raw) for i in items if i.head is not None]
+    return insured_numbers(kinds, names)
 
 
 def _scope(bundle: Bundle) -> str | None:
@@ -116,26 +125,28 @@ def _scope(bundle: Bundle) -> str | None:
     return f"bundle/{identifier.system or ''}|{identifier.value}"
 
 
-def _item(bundle: Bundle, entry: Entry, scope: str | None) -> _Item:
+def item_of(bundle: Bundle, entry: Entry, scope: str | None) -> Item:
+    """Return an entry with its names, or why it has none."""
     raw = entry.resource
     if entry.request and entry.request.method == "DELETE":
-        return _Item(raw, problem="fhir.deletion")
+        return Item(raw, problem="fhir.deletion")
     if not bytes(raw):
-        return _Item(raw, problem="fhir.no-entry")
+        return Item(raw, problem="fhir.no-entry")
     try:
         head = head_of(raw)
     except Unreadable as problem:
-        return _Item(raw, problem=problem.code)
+        return Item(raw, problem=problem.code)
     kind, url = type_name(head), entry.full_url or ""
     plain = unit_name(kind, head.id, raw)
     urn = f"{kind}/{url.removeprefix(_URN)}" if url.startswith(_URN) else ""
     name = urn or (f"{scope}/{plain}" if scope else plain)
     posted = bundle.type in ("transaction", "batch")
     unit = urn if urn and (posted or not head.id) else plain
-    return _Item(raw, head, name, unit)
+    return Item(raw, head, name, unit)
 
 
-def _names(bundle: Bundle, items: list[_Item]) -> dict[str, str]:
+def names_in(bundle: Bundle, items: list[Item]) -> dict[str, str]:
+    """Return what references inside the bundle say → local names."""
     names: dict[str, str] = {}
     for entry, item in zip(bundle.entry, items, strict=True):
         if item.head is None:

@@ -14,6 +14,7 @@ from sekisho.provider.readers.persons import GENDERS
 from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity, Row, Unreadable, row
 from sekisho.pseudonym.identifiers import (
     JP_INSURED,
+    JP_LOCAL,
     JP_PUBLIC_PAYER,
     US_SSN,
     PersonKey,
@@ -25,6 +26,11 @@ from sekisho.pseudonym.numbers import is_my_number
 
 USABLE: Final = (JP_INSURED, JP_PUBLIC_PAYER, US_SSN, "urn:oid:2.16.840.1.113883.4.1")
 """Systems whose values identify a person anywhere, the best first."""
+PSEUDONYMISED: Final = "person.pseudonymised"
+_MADE_UP: Final = "_Pseudonymized"
+"""End of the systems whose values stand for a number instead of being one (JP-CLINS)."""
+_HOSPITAL: Final = "http://jpfhir.jp/fhir/eCS/Idsystem/JP_Hospital_PatientID"
+"""A hospital's own numbers, without saying which hospital's; `Profile` completes it."""
 _REPRESENTATION = "http://hl7.org/fhir/StructureDefinition/iso21090-EN-representation"
 
 
@@ -64,18 +70,31 @@ def identity_of(it: Patient, *names: str) -> Identity:
     )
     refs = (*names, *(f"{i.system}|{i.value}" for i in it.identifier if i.system and i.value))
     birth = _birth_day(it.birth_date)
-    others = tuple((i.system or "", i.value) for i in it.identifier if i.value and i not in usable)
+    others = tuple(
+        (JP_LOCAL if i.system == _HOSPITAL else i.system or "", i.value)
+        for i in it.identifier
+        if i.value and i not in usable
+    )
     key, problem = None, NO_IDENTIFIER
     for candidate in usable:
         key, problem = key_of(str(candidate.system), str(candidate.value), birth, it.gender)
         if key is not None or problem == MY_NUMBER:
             break
+    if problem == NO_IDENTIFIER and key is None and _made_up(others):
+        problem = PSEUDONYMISED
     if it.id and is_my_number(it.id):
         others = (*others, ("", it.id))
     kana = next((name.kana for name in it.name if name.kana), "")
     return Identity(
         refs, key, "" if key else problem, others, name_key(kana, birth, it.gender), doubts(key)
     )
+
+
+def _made_up(others: tuple[tuple[str, str], ...]) -> bool:
+    """Tell whether all there is to know a person by is a pseudonym that somebody else made."""
+    systems = [system for system, _ in others]
+    own = any(s.startswith(JP_LOCAL) and not s.endswith(_MADE_UP) for s in systems)
+    return any(s.endswith(_MADE_UP) for s in systems) and not own
 
 
 def name_key(kana: str, birth: date | None, sex: str | None) -> PersonKey | None:

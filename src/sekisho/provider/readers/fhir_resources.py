@@ -14,6 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
+from sekisho.provider.readers.checkup_items import CHECKUP, ITEMS, table_of
 from sekisho.provider.readers.fhir_shapes import (
     AllergyIntolerance,
     Condition,
@@ -186,7 +187,6 @@ def observation(it: Observation, names: Names) -> Result:
     if not found:
         raise SetAside("no-value" if not dropped else "only-free-text")
     measured = any(has_code(category, *_MEASURED) for category in it.category)
-    table, prefix = ("measurement",) * 2 if measured else ("observation",) * 2
     period = it.effective_period or Period()
     when = first_day(it.effective_date_time, it.effective_instant, period.start, it.issued)
     visit = visit_name(it.encounter, names)
@@ -196,12 +196,15 @@ def observation(it: Observation, names: Names) -> Result:
         if coded is None:
             dropped += 1
             continue
+        kind, table = EHR, "measurement" if measured else "observation"
+        if coded[1] == ITEMS:
+            kind, table = CHECKUP, table_of(coded[0], coded=number is None)
         values: dict[str, Any] = {
-            f"{prefix}_concept_id": 0,
-            f"{prefix}_date": when,
-            f"{prefix}_type_concept_id": EHR,
-            f"{prefix}_source_value": coded[0],
-            f"{prefix}_source_system": coded[1],
+            f"{table}_concept_id": 0,
+            f"{table}_date": when,
+            f"{table}_type_concept_id": kind,
+            f"{table}_source_value": coded[0],
+            f"{table}_source_system": coded[1],
             "value_as_number": number,
             "value_source_value": text,
             "unit_source_value": unit,

@@ -45,7 +45,7 @@ def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
         yield Note(problem.line, problem.code)
         return
     except Unreadable as problem:
-        yield refused(kind, 1, f"file/{path.name}", problem.code)
+        yield refused(kind, 1, f"file/{path}", problem.code)
         return
     yield from _records(name, segments)
 
