@@ -258,6 +258,23 @@ def test_escapes_are_undone_and_odd_ones_refused_without_a_word_in_a_log(
     assert caplog.text == ""
 
 
+@pytest.mark.parametrize(
+    ("kind", "segment"),
+    [
+        ("ADT-00", IN1.format(symbol="\\", number="1", since="")),
+        ("ADT-22", "PV1||I" + "|" * 42 + "\\"),
+    ],
+)
+def test_an_odd_escape_where_whose_or_which_is_read_refuses_the_file(
+    tmp_path: Path, kinds: Path, kind: str, segment: str
+) -> None:
+    message(tmp_path, "OMP-01", *prescription())
+    message(tmp_path, kind, segment)
+    one = sent(tmp_path, kinds=kinds)
+    even(one)
+    assert [c for _, c in codes(one)] == ["hl7.malformed"]
+
+
 def test_links_are_told_and_not_followed(tmp_path: Path, kinds: Path) -> None:
     outside = message(tmp_path / "elsewhere", "OMP-01", *prescription())
     storage = tmp_path / "storage"

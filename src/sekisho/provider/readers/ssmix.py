@@ -67,18 +67,19 @@ def _records(name: MessageName, segments: tuple[Segment, ...]) -> Iterator[Recor
         yield Record(kind, 1, unit, outcome=Outcome.SET_ASIDE, code="pending")
         return
     message, known = Message(name, segments), KINDS.get(name.kind, UNKNOWN)
+    deleted = name.condition == DELETED
+    tell = known.undone if deleted else known.facts
     try:
         unit = (known.unit and known.unit(message)) or name.unit
+        facts = list(tell(message)) if tell else []
+        basic = name.kind == BASIC and not deleted
+        head = [_basic(segments, unit, patient)] if basic else []
     except Unreadable as problem:
         yield refused(kind, 1, name.unit, problem.code)
         return
-    deleted = name.condition == DELETED
-    part = 0
-    if name.kind == BASIC and not deleted:
-        yield _basic(segments, unit, patient)
-        part = 1
-    tell = known.undone if deleted else known.facts
-    for fact in tell(message) if tell else ():
+    yield from head
+    part = len(head)
+    for fact in facts:
         yield _fact(fact, f"{kind}{fact.suffix}", unit, patient, part)
         part += 1
     if part == 0:
