@@ -6,14 +6,15 @@ so that a snapshot reads the same for ever and a better version can be applied t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import pyarrow as pa
 
-from sekisho.cdm import Column, Table, code_columns, table
+from sekisho.cdm import CODED, Column, Table, code_columns, table
+from sekisho.data.lake.engine import Session
 from sekisho.data.lake.layout import held_schema
 from sekisho.data.lake.sql import Sql, fill, literal, name
 
@@ -43,7 +44,8 @@ NAMES_SCHEMA: Final = pa.schema(
         ("icd", pa.bool_()),
     ]
 )
-"""``name``: what stands in a row; ``icd``: dot and hyphen of its codes do not count."""
+"""``name``: what stands in a row, empty where no system does; ``icd``: dot and hyphen of its codes
+do not count."""
 DOMAINS: Final = {
     "Condition": "condition_occurrence",
     "Drug": "drug_exposure",
@@ -71,17 +73,43 @@ class VocabularyFiles:
         return self.folder / "names.parquet"
 
 
-def meant(target: str, of: Iterable[str]) -> Sql:
+def in_force(batches: Collection[int], version: str, since: int) -> pa.Table:
+    """Return rows that let ``version`` count for ``batches``."""
+    rows = [{"batch": batch, "version": version, "since": since} for batch in batches]
+    return pa.Table.from_pylist(rows, IN_FORCE_SCHEMA)
+
+
+def define_meant(session: Session, tables: Collection[str], files: list[VocabularyFiles]) -> None:
+    """Define each of ``tables`` as the rows that belong there, with their canonical code.
+
+    Reads ``current_TABLE`` (of every coded table where there are ``files``), ``all_vocabulary``.
+    A table without codes is left as it is.
+    """
+    coded = [name for name in CODED if name in tables]
+    if not files:
+        for target in coded:
+            session.define(target, _uncoded(target))
+        return
+    session.define("vocabulary_in_force", Sql(_LATEST), keep=True)
+    session.add_files("vocabulary_names", [str(one.names) for one in files], NAMES_SCHEMA)
+    session.add_files("vocabulary_map", [str(one.map) for one in files], MAP_SCHEMA)
+    for source in CODED:
+        session.define(f"coded_{source}", _coded(source))
+    for target in coded:
+        session.define(target, _meant(target, CODED))
+
+
+def _meant(target: str, of: Iterable[str]) -> Sql:
     """Return the query for the rows that belong to table ``target``, with their ``canonical``.
 
-    Reads ``coded_TABLE`` of each table in ``of``: current rows joined by `coded`.
+    Reads ``coded_TABLE`` of each table in ``of``: current rows joined by `_coded`.
     """
     into = table(target)
     parts = [_moved(table(source), into) for source in of]
     return Sql("\nUNION ALL\n".join(parts))
 
 
-def coded(source: str) -> Sql:
+def _coded(source: str) -> Sql:
     """Return the query for current rows of ``source`` with what the vocabulary says of them.
 
     Reads ``current_TABLE``, ``vocabulary_in_force``, ``vocabulary_names``, ``vocabulary_map``.
@@ -102,7 +130,7 @@ def coded(source: str) -> Sql:
     )
 
 
-def uncoded(source: str) -> Sql:
+def _uncoded(source: str) -> Sql:
     """Return the query for current rows of a coded table where no vocabulary counts."""
     return fill(
         "SELECT l.*, CAST(NULL AS STRING) AS canonical FROM {it} l", it=name(f"current_{source}")
@@ -161,13 +189,14 @@ SELECT l.*, m.canonical AS said, coalesce(m.concept_id, 0) AS meant_concept,
   CASE WHEN coalesce(l.{concept}, 0) <> 0 THEN {here} {home} ELSE {here} END AS home
 FROM {source} l
 LEFT JOIN vocabulary_in_force v ON v.batch = l.batch
-LEFT JOIN vocabulary_names n ON n.version = v.version AND n.name = l.{system}
+LEFT JOIN vocabulary_names n ON n.version = v.version AND n.name = coalesce(l.{system}, '')
 LEFT JOIN vocabulary_map m ON m.version = n.version AND m.vocabulary = n.vocabulary
   AND m.code = CASE WHEN n.icd THEN upper(replace(replace({code}, '.', ''), '-', ''))
     ELSE {code} END
 """
-LATEST = """
+_LATEST = """
 SELECT a.batch, a.version FROM all_vocabulary a
 JOIN (SELECT batch, max(since) AS since FROM all_vocabulary GROUP BY batch) b
   ON b.batch = a.batch AND b.since = a.since
 """
+VERSIONS: Final = fill("SELECT DISTINCT version FROM ({it}) l ORDER BY version", it=Sql(_LATEST))

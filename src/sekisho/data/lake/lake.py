@@ -13,12 +13,12 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm import TABLES
+from sekisho.cdm import CODED, TABLES
 from sekisho.common.atomicfile import sync_folder, write_atomically
 from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Defect, UserError
 from sekisho.common.randomness import RandomBytes
-from sekisho.data.lake import delta, erasing, erasure, replacing
+from sekisho.data.lake import coding, delta, erasing, erasure, replacing
 from sekisho.data.lake.duck import DuckEngine
 from sekisho.data.lake.engine import Engine, Session
 from sekisho.data.lake.erasure import Erasure, Notes, Targets
@@ -129,11 +129,21 @@ class Lake:
 
     # Landing
 
-    def land(self, batch: int, submission_id: str, tables: Mapping[str, pa.Table]) -> Versions:
+    def land(
+        self,
+        batch: int,
+        submission_id: str,
+        tables: Mapping[str, pa.Table],
+        *,
+        vocabulary: str | None = None,
+    ) -> Versions:
         """Append a submission's rows (held layout); return what a new snapshot must name.
 
         Landing the same submission again changes nothing and completes what broke off. Until it
         is complete its batch is hidden from every snapshot.
+
+        Args:
+            vocabulary: the version that says what the batch's codes mean; None: codes stay codes.
 
         Raises:
             Defect: rows in another layout or batch than said, or the submission has landed under
@@ -150,11 +160,46 @@ class Lake:
                 marker = self._announce(submission_id, batch)
                 for table in missing:
                     delta.append(self._table(table), wanted[table], app=app, number=batch)
+                if vocabulary is not None and not self._has(coding.IN_FORCE, app, batch):
+                    said = coding.in_force([batch], vocabulary, 0)
+                    delta.append(self._table(coding.IN_FORCE), said, app=app, number=batch)
                 replaced = self._find_replaced(batch, wanted)
                 delta.append(self._table(REPLACED), replaced, app=app, number=batch)
                 marker.unlink()
                 sync_folder(marker.parent)
             return self._head()
+
+    def recode(self, vocabulary: str, since: Snapshot) -> Versions:
+        """Let another version of the vocabulary count for all batches from the next snapshot on.
+
+        Doing it again changes nothing. No row is written anew: what a row came with stays.
+
+        Args:
+            since: the newest snapshot; it and all before it read as they did.
+        """
+        app, number = f"vocabulary:{vocabulary}", since.number + 1
+        with self.reading(since) as session:
+            held = [fill(_BATCHES, table=name(table.name)) for table in TABLES]
+            found = session.fetch(Sql(" UNION ".join(held)))["batch"].to_pylist()
+        with self._locked():
+            if found and delta.landed_as(self._table(coding.IN_FORCE), app) != number:
+                said = coding.in_force(sorted(found), vocabulary, number)
+                delta.append(self._table(coding.IN_FORCE), said, app=app, number=number)
+            return self._head()
+
+    @property
+    def vocabularies(self) -> Path:
+        """Where the versions lie that a batch may name; apart, since nothing there is a person's
+        and no erasure needs to read it."""
+        return self.folder.with_name("vocabulary")
+
+    def vocabularies_of(self, snapshot: Snapshot) -> list[str]:
+        """Return the versions that count for some batch at ``snapshot``."""
+        files = self._files(coding.IN_FORCE, snapshot.versions)
+        with self.engine.session([str(self.folder / "tables")]) as session:
+            session.add_files("all_vocabulary", files, coding.IN_FORCE_SCHEMA)
+            found = session.fetch(coding.VERSIONS)["version"].to_pylist()
+        return [str(version) for version in found]
 
     def head(self) -> Versions:
         """Return the newest versions of all tables; not yet a snapshot."""
@@ -218,26 +263,38 @@ class Lake:
 
     @contextmanager
     def reading(
-        self, snapshot: Snapshot, tables: Collection[str] | None = None
+        self, snapshot: Snapshot, tables: Collection[str] | None = None, *, meant: bool = False
     ) -> Iterator[Session]:
         """Open a session with a view of current rows for each table (all where None).
 
         Current: of a record sent again, only the rows of the latest batch.
+
+        Args:
+            meant: read codes by the vocabularies that count: concepts are filled in, a row stands
+                in the table of its concept's domain, and coded tables have ``canonical``.
         """
         versions = snapshot.versions
         wanted = [t.name for t in TABLES if tables is None or t.name in tables]
-        with self.engine.session([str(self.folder / "tables")]) as session:
+        known = self.vocabularies_of(snapshot) if meant else []
+        folders = [str(self.folder / "tables"), str(self.vocabularies)]
+        with self.engine.session(folders) as session:
             replaced = self._files(REPLACED, versions)
             session.add_files("all_replaced", replaced, replacing.SCHEMA)
             hidden = literals(versions.hidden)
             visible = fill("batch NOT IN ({h})", h=hidden) if versions.hidden else Sql("true")
             session.define("replaced", fill(replacing.VISIBLE, visible=visible), keep=True)
             anything = bool(session.fetch(Sql("SELECT 1 FROM replaced LIMIT 1")).num_rows)
-            for table in wanted:
+            for table in sorted({*wanted, *(CODED if known else ())}):
                 landed = f"landed_{table}"
                 session.add_files(landed, self._files(table, versions), held_schema(table))
                 query = replacing.CURRENT if anything else replacing.LANDED
-                session.define(table, fill(query, landed=name(landed), visible=visible))
+                target = f"current_{table}" if meant and table in CODED else table
+                session.define(target, fill(query, landed=name(landed), visible=visible))
+            if meant:
+                in_force = self._files(coding.IN_FORCE, versions)
+                session.add_files("all_vocabulary", in_force, coding.IN_FORCE_SCHEMA)
+                files = [coding.VocabularyFiles(self.vocabularies / one) for one in known]
+                coding.define_meant(session, wanted, files)
             yield session
 
     def everything(self, snapshot: Snapshot) -> dict[str, pa.Table]:
@@ -342,7 +399,7 @@ class Lake:
         return {path: int(orjson.loads(path.read_bytes())["batch"]) for path in found}
 
     def _head(self) -> Versions:
-        known = [REPLACED, *(table.name for table in TABLES)]
+        known = [REPLACED, coding.IN_FORCE, *(table.name for table in TABLES)]
         folders = {table: self._table(table) for table in known}
         return Versions(
             {t: delta.version(folder) for t, folder in folders.items() if delta.exists(folder)},
@@ -371,6 +428,7 @@ def _of_units(rows: pa.Table, gone: pa.Array) -> pa.ChunkedArray:
     )
 
 
+_BATCHES = "SELECT batch FROM {table}"
 _SOURCES = """
 SELECT provider, record_type, source_id, max(batch) AS batch
 FROM {table} GROUP BY provider, record_type, source_id ORDER BY provider, record_type, source_id

@@ -62,7 +62,8 @@ def extract(
     """
     if plan.snapshot is None:
         raise Defect("extract.no-snapshot", "The plan names no snapshot.")
-    with lake.reading(plan.snapshot, [planned.name for planned in plan.tables]) as session:
+    tables = [planned.name for planned in plan.tables]
+    with lake.reading(plan.snapshot, tables, meant=True) as session:
         out = _choose_persons(session, plan, dropped, only)
         parts = {
             data_class: {

@@ -1,7 +1,9 @@
 """Masters, concepts and own maps → one table: what each code is called and where it belongs.
 
 A code is compared by its *canonical* name: its standard concept where there is one, else the wider
-code that a master gives (ICD-10, YJ), else itself. An own map goes before a concept's relationship.
+code that a master gives (ICD-10, YJ), else itself. An own map goes before a concept's relationship;
+its ``source_vocabulary_id`` is a system's id or, for codes that one institution made for itself,
+the very name under which they come (empty where they come without one).
 """
 
 from __future__ import annotations
@@ -136,11 +138,11 @@ LEFT JOIN relationship r ON CAST(r.concept_id_1 AS BIGINT) = c.concept_id
 LEFT JOIN concept t ON t.concept_id = r.concept_id_2
 GROUP BY c.vocabulary, c.code""",
     "owned": """
-SELECT s.vocabulary, {source_code} AS code,
+SELECT coalesce(o.source_vocabulary_id, '') AS vocabulary, {source_code} AS code,
   min(CAST(o.target_concept_id AS BIGINT)) AS concept_id
-FROM own o JOIN systems s ON s.vocabulary = o.source_vocabulary_id
+FROM own o LEFT JOIN systems s ON s.vocabulary = o.source_vocabulary_id
 WHERE coalesce(o.invalid_reason, '') = '' AND CAST(o.target_concept_id AS BIGINT) > 0
-GROUP BY s.vocabulary, {source_code}""",
+GROUP BY coalesce(o.source_vocabulary_id, ''), {source_code}""",
     "terms": """
 SELECT vocabulary, code, via, via_code FROM given_terms
 UNION

@@ -94,7 +94,7 @@ class VocabularyStore:
         unfinished.mkdir(parents=True)
         written = VocabularyFiles(unfinished)
         pq.write_table(made, written.map)
-        pq.write_table(_names(systems, version), written.names)
+        pq.write_table(_names(systems, made, version), written.names)
         write_atomically(unfinished / _MANIFEST, canonical_json(msgspec.to_builtins(manifest)))
         unfinished.rename(self.folder / version)
         sync_folder(self.folder)
@@ -118,15 +118,15 @@ class VocabularyStore:
             raise UserError("vocabulary.manifest", f"{path}: {error}") from None
 
 
-def _names(systems: CodeSystems, version: str) -> pa.Table:
+def _names(systems: CodeSystems, made: pa.Table, version: str) -> pa.Table:
+    """Return under which names each vocabulary's codes come; one of nobody's comes as itself."""
+    names = {name: one.id for name, one in systems.by_name.items()}
+    own = set(made["vocabulary"].unique().to_pylist()) - set(systems.by_id)
+    names |= {it: it for it in own}
+    icd = {one.id for one in systems.system if one.spelling == "icd"}
     rows = [
-        {
-            "version": version,
-            "name": name,
-            "vocabulary": one.id,
-            "icd": one.spelling == "icd",
-        }
-        for name, one in sorted(systems.by_name.items())
+        {"version": version, "name": name, "vocabulary": it, "icd": it in icd}
+        for name, it in sorted(names.items())
     ]
     return pa.Table.from_pylist(rows, NAMES_SCHEMA)
 
