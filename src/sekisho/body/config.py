@@ -31,6 +31,8 @@ class BodyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         database: ``sqlite``, or ``postgresql://user:password@host/name``.
         declared_synthetic: all data of this body are synthetic; lets a watchdog bound the memory
             of a study where there is no cgroup.
+        vocabulary: folder of a store (`sekisho vocab import`) whose newest version says what codes
+            mean; without one, codes stay codes.
         cgroup: a cgroup v2 folder delegated to this service, with the memory controller.
     """
 
@@ -41,6 +43,7 @@ class BodyConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rules: str
     database: str = "sqlite"
     declared_synthetic: bool = False
+    vocabulary: str | None = None
     cgroup: str | None = None
     rehearsal: RehearsalOptions | None = None
 

@@ -38,6 +38,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("opt_out", "person:daily"),
     Duty("collection", "reconcile:at_holder"),
     Duty("collection", "submission:daily"),
+    Duty("collection", "recoding:daily"),
     Duty("analysis", "project:daily"),
     Duty("analysis", "countersign:daily"),
     Duty("oversight", "uses:daily"),

@@ -63,12 +63,14 @@ def set_up(
     rehearsal: RehearsalOptions | None = None,
     declared_synthetic: bool = False,
     on: date | None = None,
+    vocabulary: Path | None = None,
 ) -> Deployment:
     """Lay out every body of ``framework`` below ``folder``.
 
     With ``rehearsal`` all keys follow from its seed, so that pseudonyms are the same in every
     framework; without, they are drawn from the machine's randomness. ``on`` is the day that the
-    ceremony's record states (a rehearsal's is its first).
+    ceremony's record states (a rehearsal's is its first). ``vocabulary``: the store that all bodies
+    read codes by.
     """
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(framework_file, folder / "framework.toml")
@@ -91,6 +93,7 @@ def set_up(
             rules="../../rules",
             listen=urls[body.id].removeprefix("http://"),
             declared_synthetic=declared_synthetic,
+            vocabulary=None if vocabulary is None else str(vocabulary.resolve()),
             rehearsal=rehearsal,
         )
         configs[body.id] = home / "body.toml"

@@ -5,7 +5,7 @@ Source: OHDSI OMOP Common Data Model v5.4 (https://ohdsi.github.io/CommonDataMod
 ``genomic_test`` the genomic one (https://github.com/OHDSI/Genomic-CDM); counts, makers and what is
 unresolved about pixels are ours. UIDs of studies and series are in no table: a name that every
 extract repeats would link them.
-Vocabulary-less mode: ``*_concept_id`` is 0 where no map is loaded; the source's code stays in
+Without a vocabulary ``*_concept_id`` is 0; the source's code stays in
 ``*_source_value`` with its system in ``*_source_system`` (ours, not the CDM's).
 """
 

@@ -16,8 +16,10 @@ from sekisho.common.toml import read_toml
 
 Word = Annotated[str, Meta(min_length=1, max_length=200)]
 
-CODED = tuple(t.name for t in TABLES if any(c.name.endswith("_source_system") for c in t.content))
-"""Tables whose rows name a code and its system."""
+CODED = tuple(
+    t.name for t in TABLES if t.key and any(c.name.endswith("_source_system") for c in t.content)
+)
+"""Tables of which each row states one fact by a code and its system."""
 
 
 class System(Struct, frozen=True, forbid_unknown_fields=True):
@@ -60,9 +62,13 @@ class CodeSystems(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     def by_name(self) -> dict[str, System]:
         return {name: one for one in self.system for name in one.names}
 
-    def standard(self, table: str, rows: pa.Table) -> pa.ChunkedArray:
-        """Return for each row of a coded table whether its code is a standard one."""
-        value, system = code_columns(table)
+    def standard(self, rows: pa.Table, system: str) -> pa.ChunkedArray:
+        """Return for each row whether its code is a standard one.
+
+        Args:
+            system: the column that names the code's system.
+        """
+        value = system.replace("_source_system", "_source_value")
         names = pa.array([n for n, one in self.by_name.items() if one.standard], pa.string())
         mask = pc.is_in(rows.column(system), value_set=names)
         for one in self.system:

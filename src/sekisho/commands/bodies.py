@@ -27,6 +27,9 @@ def up(
         str | None, typer.Option(help="a framework's id or file; else that of the first study")
     ] = None,
     dir: Annotated[Path | None, typer.Option(help="where the bodies live")] = None,
+    vocabulary: Annotated[
+        Path | None, typer.Option(help="store of a vocabulary, as `sekisho vocab import` makes it")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print the addresses as JSON")] = False,
 ) -> None:
     """Start all bodies of a framework on this machine, until Ctrl-C."""
@@ -46,6 +49,7 @@ def up(
             ports=free_port,
             actors=(desk,),
             on=today(SystemClock()),
+            vocabulary=vocabulary,
         )
         write_committees(fw, folder)
         stop = threading.Event()

@@ -47,7 +47,6 @@ _LATER = {
     "basis": "not measured yet: duties and incentives of providers",
     "by_function": "not measured yet: duties by function of provider",
     "mode": "not measured yet: collection by pull",
-    "nonstandard": "not measured yet: standard codes and their share",
     "platform": "not measured yet: shared catalogue and visiting environment",
     "cost": "not measured yet: no figure for cost is known, it is the user's input",
     "hard": "not measured yet: images and genomes",

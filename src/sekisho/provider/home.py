@@ -15,6 +15,7 @@ import msgspec
 import tomli_w
 from msgspec import Meta, Struct
 
+from sekisho.cdm import CodeSystems, read_code_systems
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.clock import Clock
 from sekisho.common.errors import UserError
@@ -100,6 +101,11 @@ class Home:
         return load_rules(self.folder / self.config.rules / "collection.toml")
 
     @property
+    def code_systems(self) -> CodeSystems:
+        """Which codes are standard ones."""
+        return read_code_systems(self.folder / self.config.rules / "code-systems.toml")
+
+    @property
     def directory(self) -> Directory:
         return Directory.read(self.folder / self.config.directory)
 
@@ -173,7 +179,7 @@ def make_home(
     """Lay out a provider's folder and draw its keys; return its entry for the bodies' directory.
 
     Args:
-        rules: the folder with the rule files that the framework names, and ``collection.toml``.
+        rules: the folder with the rule files that the framework names, and those of the checks.
 
     Raises:
         UserError: the folder is not empty: keys are never written over.
@@ -186,7 +192,7 @@ def make_home(
         )
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     shutil.copyfile(framework_file, folder / config.framework)
-    for name in ("data-kinds.toml", "providers.toml", "collection.toml"):
+    for name in ("data-kinds.toml", "providers.toml", "collection.toml", "code-systems.toml"):
         (folder / config.rules).mkdir(exist_ok=True)
         shutil.copyfile(rules / name, folder / config.rules / name)
     load(folder / config.framework, folder)

@@ -126,9 +126,14 @@ def told(finding: Finding) -> dict[str, Any]:
 def check(home: Home, ready: Ready, today: date) -> Checked:
     """Make the checks that the receiving bodies will make."""
     rules = home.rules
+    refused = home.framework.open.nonstandard == "refuse"
     landed = {
         str(body): quality.check(
-            part.tables, rules, day=today, tags=frozenset(tag for tag, _ in part.identities)
+            part.tables,
+            rules,
+            day=today,
+            tags=frozenset(tag for tag, _ in part.identities),
+            systems=home.code_systems if refused else None,
         )
         for body, part in ready.prepared.parts.items()
     }

@@ -10,7 +10,7 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm import TABLES, transit_schema
+from sekisho.cdm import TABLES, CodeSystems, transit_schema
 from sekisho.common.errors import UserError
 from sekisho.quality.checks import bad_rows
 from sekisho.quality.facts import facts_of
@@ -47,6 +47,7 @@ def check(
     *,
     day: date,
     tags: Collection[str] | None = None,
+    systems: CodeSystems | None = None,
 ) -> Landed:
     """Check a submission's tables in transit layout.
 
@@ -56,13 +57,14 @@ def check(
     Args:
         day: day of submission, in Japan.
         tags: the tags whose identity arrived through the converters; None leaves that out.
+        systems: given where the framework refuses codes that are not standard ones.
 
     Raises:
         UserError: a table or column that is not in the layout: the sender's program is wrong, and
             nothing of the submission is kept.
     """
     checked = {name: _laid_out(name, tables[name]) for name in sorted(tables)}
-    facts = facts_of(checked, day, tags)
+    facts = facts_of(checked, day, tags, systems)
     names = {name: _record_names(rows) for name, rows in checked.items()}
     broken: dict[str, dict[str, None]] = {}
     breaches: list[Breach] = []

@@ -139,6 +139,14 @@ def identity(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.Chunke
     return pc.invert(pc.is_in(rows.column("tag"), value_set=arrived))
 
 
+def standard(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
+    """Bad are rows whose code is no standard one, where only standard ones are taken."""
+    del rule
+    if facts.systems is None:
+        return _never(rows)
+    return pc.invert(facts.systems.standard(rows, column))
+
+
 CHECKS: dict[Check, Apply] = {
     "identity": identity,
     "present": present,
@@ -155,6 +163,7 @@ CHECKS: dict[Check, Apply] = {
     "range": range_,
     "twice": twice,
     "share": share,
+    "standard": standard,
 }
 
 

@@ -9,6 +9,8 @@ from datetime import date
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm import CodeSystems
+
 
 @dataclass(frozen=True)
 class Facts:
@@ -20,6 +22,7 @@ class Facts:
         births: tag → month of birth, as year × 12 + month (earliest where several are given).
         sexes: tag → concept of sex, where all sources agree and it is known.
         deaths: tag → latest day of death that is given.
+        systems: which codes are standard ones; None where other codes are taken as well.
     """
 
     day: date
@@ -27,14 +30,18 @@ class Facts:
     births: pa.Table
     sexes: pa.Table
     deaths: pa.Table
+    systems: CodeSystems | None = None
 
 
 def facts_of(
-    tables: Mapping[str, pa.Table], day: date, tags: Collection[str] | None = None
+    tables: Mapping[str, pa.Table],
+    day: date,
+    tags: Collection[str] | None = None,
+    systems: CodeSystems | None = None,
 ) -> Facts:
     """Return what the checks know of the persons of ``tables``."""
     person, death = tables.get("person"), tables.get("death")
-    return Facts(day, tags, births_of(person), sexes_of(person), deaths_of(death))
+    return Facts(day, tags, births_of(person), sexes_of(person), deaths_of(death), systems)
 
 
 def births_of(person: pa.Table | None) -> pa.Table:

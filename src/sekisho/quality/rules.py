@@ -16,7 +16,7 @@ from sekisho.common.toml import locate, read_toml
 Check = Literal[
     "identity", "present", "form", "allowed", "years", "not_after", "not_before_birth",
     "after_start", "not_negative", "not_long_after_death", "longest", "sex", "range", "twice",
-    "share",
+    "share", "standard",
 ]  # fmt: skip
 Language = Literal["ja", "en"]
 Sort = Literal["conformance", "completeness", "plausibility"]

@@ -73,6 +73,21 @@ class BrokenRule(Strict, frozen=True):
     records: Count
 
 
+class Codes(Strict, frozen=True):
+    """What became of a submission's codes: rows = standard + mapped + as_they_came + refused.
+
+    ``rule``: the framework's ``nonstandard``. ``vocabulary``: the version by which they are read.
+    """
+
+    rule: str
+    vocabulary: str | None
+    rows: Count
+    standard: Count
+    mapped: Count
+    as_they_came: Count
+    refused: Count
+
+
 class LandedSubmission(Strict, frozen=True):
     """A submission as its collector landed it."""
 
@@ -82,6 +97,7 @@ class LandedSubmission(Strict, frozen=True):
     balance: list[BalanceLine]
     totals: Counts
     rows: Counts
+    codes: Codes
     breaches: list[BrokenRule]
 
 

@@ -99,9 +99,8 @@ def tables_page() -> str:
     """Return the page of tables, columns and their roles."""
     about = (
         "Names and columns follow OMOP CDM 5.4 "
-        "(<https://ohdsi.github.io/CommonDataModel/cdm54.html>), a subset of its columns. No "
-        "vocabulary is loaded: `*_concept_id` of a code is 0, the source's code stands in "
-        "`*_source_value`, its system in `*_source_system` (ours, not the CDM's)."
+        "(<https://ohdsi.github.io/CommonDataModel/cdm54.html>), a subset of its columns. The "
+        "source's code stands in `*_source_value`, its system in `*_source_system` (ours, not the CDM's)."
     )
     roles = table(("role", "meaning"), [(code(r.value), text) for r, text in ROLES.items()])
     return page("Tables and columns", about, "## Roles", roles, *(_table(one) for one in TABLES))

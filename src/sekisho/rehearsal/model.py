@@ -305,6 +305,7 @@ class ScenarioFile(Strict, frozen=True):
     view: tuple[View, ...] = ()
     rotation: tuple[Rotation, ...] = ()
     collection: Collection = Collection()
+    vocabulary: tuple[str, ...] = ()
     override: Override = Override()
 
 
@@ -326,6 +327,7 @@ class Scenario(Strict, frozen=True):
     override: Override
     view: tuple[View, ...] = ()
     rotation: tuple[Rotation, ...] = ()
+    vocabulary: tuple[Path, ...] = ()
 
     def with_framework(self, framework: str) -> Scenario:
         """Return the same scenario under another framework."""

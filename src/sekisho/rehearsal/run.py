@@ -13,8 +13,10 @@ import tomli_w
 
 from sekisho.body.config import RehearsalOptions
 from sekisho.body.setup import set_up
+from sekisho.cdm import read_code_systems
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import UserError
+from sekisho.data.vocabulary import VocabularyStore
 from sekisho.framework import find, kinds_of, load
 from sekisho.rehearsal import cast
 from sekisho.rehearsal.play import Play
@@ -71,6 +73,9 @@ def run(
         scenario = scenario.with_files(made)
     seconds["people"] = time.monotonic() - started
     actors = cast.cast(scenario, framework, out)
+    if scenario.vocabulary:
+        systems = read_code_systems(root / "rules" / "code-systems.toml")
+        VocabularyStore(out / "vocabulary").add(scenario.vocabulary, systems, scenario.start)
     deployment = set_up(
         framework,
         framework_file,
@@ -80,6 +85,7 @@ def run(
         actors=actors,
         rehearsal=RehearsalOptions(scenario.seed, scenario.start, faults),
         declared_synthetic=True,
+        vocabulary=out / "vocabulary" if scenario.vocabulary else None,
     )
     cast.write_committees(framework, out)
     begun = time.monotonic()

@@ -130,6 +130,7 @@ class _Reader:
             override=raw.override,
             view=raw.view,
             rotation=raw.rotation,
+            vocabulary=self._files(("vocabulary",), raw.vocabulary) if raw.vocabulary else (),
         )
 
     def _provider(self, n: int, one: Provider) -> Provider:

@@ -82,7 +82,9 @@ def _held(body: Body) -> list[Json]:
 
 
 def _receipt(payload: Json) -> Json:
-    return {name: payload[name] for name in ("format", "balance", "totals", "rows", "breaches")}
+    return {
+        name: payload[name] for name in ("format", "balance", "totals", "rows", "codes", "breaches")
+    }
 
 
 def _lane(body: Body, name: str) -> Json:

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sekisho import quality
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, exit, notices, stopping, transfer
+from sekisho.body.flows import alarms, exit, notices, stopping, transfer, vocabulary
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal
@@ -70,12 +70,15 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     previous = snapshot(body)
     wrapped = {tag: body.keys.wrap(element) for tag, element in arrived.pseudonyms.items()}
     tables, chosen = stopping.set_aside(tables, stopping.stopped_of(body, wrapped))
+    systems = vocabulary.systems_of(body)
     landed = quality.check(
         tables,
         quality.load_rules(body.rules / "collection.toml"),
         day=body.today(),
         tags=frozenset(arrived.pseudonyms),
+        systems=systems if vocabulary.refuses(body) else None,
     )
+    version = vocabulary.in_force(body)
     by_choice = quality.records_of(chosen)
     balance = collection.balance(collection.read_declared(manifest["declared"]), landed, by_choice)
     # Of whom nothing is kept no key is made either: a body then does not remember having met them.
@@ -88,7 +91,7 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         name: hold(name, rows, persons, provider=arrived.sender, batch=batch)
         for name, rows in landed.tables.items()
     }
-    versions = lake.land(batch, submission, held)
+    versions = lake.land(batch, submission, held, vocabulary=version)
     replaced = lake.replaced_by(batch, previous)
     made = Snapshot(1 + previous.number, versions)
     if landed.quarantined:
@@ -100,6 +103,7 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         **collection.receipt_payload(
             landed, balance, provider=arrived.sender, file_digests=manifest["files"]
         ),
+        "codes": vocabulary.counted(body, systems, tables, version).to_dict(),
     }
     outcome = _receipt(body, arrived.sender, manifest, payload)
     outcome.put.append(("snapshot", "head", made.to_dict()))

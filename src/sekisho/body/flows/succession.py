@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.body.context import Body
-from sekisho.body.flows import registered, stopping, transfer
+from sekisho.body.flows import registered, stopping, transfer, vocabulary
 from sekisho.body.flows.exit import Withdrawal, of
 from sekisho.body.flows.lists import issue
 from sekisho.body.flows.submission import INHERITED, next_batch, snapshot
@@ -231,7 +231,8 @@ def _take_records(body: Body, arrival: transfer.Arrived, about: Json) -> Outcome
     persons = {tag: keys[one] for tag, one in mine.items()}
     batch = next_batch(body)
     held = {name: collection.held_as(name, rows, persons, batch) for name, rows in new.items()}
-    made = Snapshot(1 + previous.number, lake.land(batch, arrival.reason.id, held))
+    landed = lake.land(batch, arrival.reason.id, held, vocabulary=vocabulary.in_force(body))
+    made = Snapshot(1 + previous.number, landed)
     _keep_waiting(body, arrival.sender, waiting, persons)
     counts = {
         "landed": collection.rows_of(new) | {QUARANTINE: _count(waiting)},

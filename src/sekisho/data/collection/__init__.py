@@ -8,15 +8,18 @@ It stores nothing (`sekisho.data.lake` does), signs nothing, and never sees an i
 """
 
 from sekisho.data.collection.balance import Balance, Declared, Line, balance, read_declared
+from sekisho.data.collection.coding import Codes, count_codes
 from sekisho.data.collection.inheriting import held_as, part_known, rows_of, under_tags
 from sekisho.data.collection.receipt import content_digest, receipt_payload
 
 __all__ = [
     "Balance",
+    "Codes",
     "Declared",
     "Line",
     "balance",
     "content_digest",
+    "count_codes",
     "held_as",
     "part_known",
     "read_declared",

@@ -200,3 +200,8 @@ JOIN (SELECT batch, max(since) AS since FROM all_vocabulary GROUP BY batch) b
   ON b.batch = a.batch AND b.since = a.since
 """
 VERSIONS: Final = fill("SELECT DISTINCT version FROM ({it}) l ORDER BY version", it=Sql(_LATEST))
+OTHERS: Final = """
+SELECT batch FROM ({held}) h WHERE NOT EXISTS (SELECT 1 FROM ({latest}) l
+  WHERE l.batch = h.batch AND l.version = {version})
+""".replace("{latest}", _LATEST)
+"""Batches for which another version, or none, counts."""

@@ -179,8 +179,11 @@ class Lake:
         """
         app, number = f"vocabulary:{vocabulary}", since.number + 1
         with self.reading(since) as session:
+            in_force = self._files(coding.IN_FORCE, since.versions)
+            session.add_files("all_vocabulary", in_force, coding.IN_FORCE_SCHEMA)
             held = [fill(_BATCHES, table=name(table.name)) for table in TABLES]
-            found = session.fetch(Sql(" UNION ".join(held)))["batch"].to_pylist()
+            other = fill(coding.OTHERS, held=Sql(" UNION ".join(held)), version=literal(vocabulary))
+            found = session.fetch(other)["batch"].to_pylist()
         with self._locked():
             if found and delta.landed_as(self._table(coding.IN_FORCE), app) != number:
                 said = coding.in_force(sorted(found), vocabulary, number)
