@@ -100,7 +100,8 @@ def tables_page() -> str:
     about = (
         "Names and columns follow OMOP CDM 5.4 "
         "(<https://ohdsi.github.io/CommonDataModel/cdm54.html>), a subset of its columns. The "
-        "source's code stands in `*_source_value`, its system in `*_source_system` (ours, not the CDM's)."
+        "source's code stands in `*_source_value`, its system in `*_source_system` (ours, not the "
+        "CDM's)."
     )
     roles = table(("role", "meaning"), [(code(r.value), text) for r, text in ROLES.items()])
     return page("Tables and columns", about, "## Roles", roles, *(_table(one) for one in TABLES))
