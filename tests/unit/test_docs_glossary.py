@@ -63,7 +63,7 @@ PLUMBING = {
         "Facts FormRule JoiningRule LaneState LedgerHead ListMinimum Motion Outcome Part Period "
         "PermitRule Recognise Running SealDecision Seat Submit Substitute Tally Vote Withdraw"
     ),
-    "collection": "Declared Line",
+    "collection": "Codes Declared Line",
     "quality": "Breach CollectionRules Fate Landed Measure Problem Rule Text Where",
     "uses": "Standing UsesRule",
     "person": "Asked Project StandingChoice",
