@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import TYPE_CHECKING
 
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, transfer
+from sekisho.body.flows import alarms
 from sekisho.body.ports import Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal
@@ -18,6 +19,9 @@ from sekisho.common.ids import Domain, Tag, registry_domain
 from sekisho.exchange import jws
 from sekisho.exchange.aliases import ALIASES, GENESIS, AliasHeader, AliasRow, check_rows
 from sekisho.pseudonym.alias import AliasEvent, resolve
+
+if TYPE_CHECKING:
+    from sekisho.body.flows import transfer
 
 
 def arrived(body: Body, arrival: transfer.Arrived) -> Outcome:
