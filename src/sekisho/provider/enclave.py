@@ -7,7 +7,7 @@ ciphertext that only both converters together can turn into a pseudonym of the p
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -22,13 +22,17 @@ from sekisho.exchange.identities import CASE, FIELDS, RELIABLE, TABLE
 from sekisho.exchange.transfer import encrypt_persons
 from sekisho.provider.handover import Sender
 from sekisho.provider.profile import Profile
+from sekisho.provider.readers import format_of
 from sekisho.provider.readers.fhir_identity import Fields, registrations
+from sekisho.provider.records import Identity, Record
 from sekisho.provider.sources import Limits
 from sekisho.pseudonym.identifiers import PersonKey, canonical, element_of
 
 PERMIT: Final = "sekisho-permit"
 _ANYWHERE: Final = frozenset({"number", "direct"})
 """Methods by which a person is identified anywhere; others are candidates to be matched."""
+FHIR: Final = "fhir"
+"""The family of formats whose persons have names in kanji, addresses and telephones."""
 Files = Sequence[tuple[str, Sequence[Path]]]
 """(format, files) of what this provider has sent."""
 
@@ -44,16 +48,42 @@ class Patient:
 def patients(files: Files, profile: Profile, limits: Limits | None = None) -> list[Patient]:
     """Return the distinct persons in ``files``; a patient that is there twice, as last written.
 
-    Sources that say too little of who persons are (receipts) add nobody.
+    A FHIR source says all that it knows; of other sources (receipts, SS-MIX2) the name in kana,
+    birth date and sex go. Records that lack one of the three add nobody.
     """
     found: dict[bytes, Patient] = {}
     for format_id, paths in files:
-        for path in paths:
-            for _, identity, fields in registrations(format_id, path, limits or Limits()):
+        for path in format_of(format_id).arrange(paths):
+            for identity, fields in _known(format_id, path, limits or Limits()):
                 key = profile.settle(identity).key
                 if key is not None:
                     found[canonical(key)] = Patient(key, fields)
     return [found[key] for key in sorted(found)]
+
+
+def _known(format_id: str, path: Path, limits: Limits) -> Iterator[tuple[Identity, Fields]]:
+    """Yield who the persons of one file are, and by which fields."""
+    reader = format_of(format_id)
+    if reader.family == FHIR:
+        yield from ((who, fields) for _, who, fields in registrations(format_id, path, limits))
+        return
+    for record in reader.read(path, limits):
+        who = record.identity if isinstance(record, Record) else None
+        if who is not None and who.named is not None and who.kana.strip():
+            yield who, _spoken(who.kana, who.named)
+
+
+def _spoken(kana: str, named: PersonKey) -> Fields:
+    """Return the fields of a source that writes a whole name in kana.
+
+    The first word is the family's; a name that is not divided counts as the family's, and is
+    compared with no given name.
+    """
+    family, *given = kana.replace("　", " ").split()
+    fields: Fields = dict.fromkeys(FIELDS)
+    fields |= {"family_kana": family, "given_kana": "".join(given) or None}
+    born = named.birth_date
+    return fields | {"birth_date": born.isoformat() if born else None, "sex": named.sex}
 
 
 def answer_enclave(sender: Sender, enclave: BodyId, files: Files, profile: Profile) -> list[str]:

@@ -59,6 +59,7 @@ class Identity(Struct, frozen=True, gc=False):
     Attributes:
         others: (system, value) of identifiers that name the person to this institution at most.
         named: the key by name in kana, birth date and sex, where all three are there.
+        kana: the name of ``named`` as the source spells it, for a linkage enclave alone.
         doubts: codes of findings about a key that is used all the same.
     """
 
@@ -68,6 +69,7 @@ class Identity(Struct, frozen=True, gc=False):
     others: tuple[tuple[str, str], ...] = ()
     named: PersonKey | None = None
     doubts: tuple[str, ...] = ()
+    kana: str = ""
 
     @property
     def hopeless(self) -> str:

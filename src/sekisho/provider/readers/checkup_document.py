@@ -113,7 +113,8 @@ def _head(root: Element, report: str) -> _Head:
     if _id(role, _INSURER) and _id(role, _NUMBER):
         key, problem = key_of(JP_INSURED, value, birth, sex)
     name = f"checkup/{value}/{birth}/{sex}"
-    identity = Identity((name,), key, problem, (), name_key(kana, birth, sex), doubts(key))
+    named = name_key(kana, birth, sex)
+    identity = Identity((name,), key, problem, (), named, doubts(key), kana)
     event = root.find("h:documentationOf/h:serviceEvent", _V3)
     when, where = None, ""
     if event is not None:

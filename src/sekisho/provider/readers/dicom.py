@@ -89,8 +89,10 @@ def _identity(data: Dataset) -> Identity:
     except Unreadable:
         born = None  # told with the patient's own record
     birth = None if born is None else calendar_date(born)
-    named = name_key(_kana(data), birth, _sex(data)[1])
-    return Identity((f"{system}|{number}",), None, NO_IDENTIFIER, ((system, number),), named)
+    kana = _kana(data)
+    named = name_key(kana, birth, _sex(data)[1])
+    known = ((system, number),)
+    return Identity((f"{system}|{number}",), None, NO_IDENTIFIER, known, named, kana=kana)
 
 
 def _patient(data: Dataset, patient: str, identity: Identity) -> Iterator[Record]:

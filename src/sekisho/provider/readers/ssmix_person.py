@@ -61,8 +61,9 @@ def identity_of(segments: Sequence[Segment], name: str) -> Identity:
             problem = found
             break
         doubted = (found,)  # told to the clerk; the hospital's own number is left
-    named = name_key(_kana(pid), born, sex)
-    return Identity((name,), key, problem, others, named, doubts(key) or doubted)
+    kana = _kana(pid)
+    named = name_key(kana, born, sex)
+    return Identity((name,), key, problem, others, named, doubts(key) or doubted, kana)
 
 
 def _sex(pid: Segment) -> str:
@@ -81,5 +82,5 @@ def _branch(insurance: Segment) -> str:
 def _kana(pid: Segment) -> str:
     for repeat in (1, 2, 3):
         if pid.get(5, 8, repeat) == _KANA:
-            return pid.get(5, 1, repeat) + pid.get(5, 2, repeat)
+            return f"{pid.get(5, 1, repeat)} {pid.get(5, 2, repeat)}".strip()
     return ""

@@ -213,7 +213,8 @@ class _Made:
         birth, sex = calendar_date(self.birth), self.sex
         chart = head.get(self.layout.chart)
         others = ((f"{JP_LOCAL}{institution}", chart),) if chart else ()
-        by_name = name_key(head.get(self.layout.kana), birth, sex)
+        kana = head.get(self.layout.kana)
+        by_name = name_key(kana, birth, sex)
         if payer is None:
             return Identity((self.unit,), None, NO_IDENTIFIER)  # no receipt without a payer
         if payer.kind == "KO":
@@ -223,7 +224,7 @@ class _Made:
             branch = next((x.get(6) for x in own if x.get(6)), "")
             value = ":".join((payer.get(1), payer.get(2), payer.get(3), branch))
             key, problem = key_of(JP_INSURED, value, birth, sex)
-        return Identity((self.unit,), key, problem, others, by_name, doubts(key))
+        return Identity((self.unit,), key, problem, others, by_name, doubts(key), kana)
 
     def _visits(self, head: UkeLine) -> dict[int, str]:
         """Return start day → local name of the visits, in order.
