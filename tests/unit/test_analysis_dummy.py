@@ -13,6 +13,7 @@ from sekisho.cdm import TABLES
 from sekisho.common.errors import UserError
 from sekisho.data.analysis import dummy
 from sekisho.data.analysis.dummy import dummy_data
+from sekisho.data.linkage import DECIDED, WEIGHT_TABLE
 
 ALL = [t.name for t in TABLES]
 
@@ -31,6 +32,16 @@ def test_every_table_has_the_columns_and_types_of_an_extract() -> None:
         for column in definition.columns:
             assert table.schema.field(column.name).type == types[column.type]
         assert table.num_rows > 0
+
+
+def test_the_weights_of_an_enclave_are_there_to_try_a_study_on() -> None:
+    """Of some persons only, and of sure and unsure ones; `test_processing_gate` compares types."""
+    made = dummy_data([WEIGHT_TABLE, "person"], None, seed=1)
+    weights = made[WEIGHT_TABLE]
+    assert set(weights["person_id"].to_pylist()) < set(made["person"]["person_id"].to_pylist())
+    assert set(weights["decided_by"].to_pylist()) == set(DECIDED.values())
+    chances = weights["match_probability"].to_pylist()
+    assert 0.5 < min(chances) < 0.9 < 0.999 < max(chances) < 1
 
 
 def test_the_same_seed_gives_the_same_tables_and_another_seed_others() -> None:
@@ -104,6 +115,7 @@ def test_the_generator_opens_no_file_and_knows_no_lake() -> None:
         "sekisho.cdm",
         "sekisho.common.errors",
         "sekisho.common.randomness",
+        "sekisho.data.linkage",  # the name of the table with weights
     }
     called = {
         n.func.id

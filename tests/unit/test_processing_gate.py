@@ -14,6 +14,7 @@ import gate_rows as make
 from gate_rows import Route, plan_for, pseudonym
 from sekisho.common.errors import PeerError, Refusal
 from sekisho.common.randomness import seeded
+from sekisho.data.analysis.dummy import dummy_data
 from sekisho.data.linkage import WEIGHT_TABLE, Link, join_links
 from sekisho.data.processing import (
     Cohort,
@@ -125,7 +126,9 @@ def test_persons_whom_a_link_unites_are_one_person_and_their_weight_is_told() ->
     result = gate(parts, plan, [], drops, matched=join_links([link], here.__contains__))
     assert result.counts.received == 2
     assert persons(result) == 2
-    (told,) = result.tables[WEIGHT_TABLE].to_pylist()
+    sure = result.tables[WEIGHT_TABLE]
+    assert sure.schema == dummy_data([WEIGHT_TABLE], None, 1)[WEIGHT_TABLE].schema
+    (told,) = sure.to_pylist()
     assert told["person_id"] in result.tables["person"]["person_id"].to_pylist()
     assert told == {
         "person_id": told["person_id"],

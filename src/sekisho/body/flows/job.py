@@ -32,6 +32,7 @@ from sekisho.data.analysis.job import JobRecord, run_on_dummy, run_on_real
 from sekisho.data.analysis.limits import Facts, Limits
 from sekisho.data.analysis.selftest import ProbeReport, self_test
 from sekisho.data.analysis.study import StudyPackage, package_hash, unpack
+from sekisho.data.linkage import WEIGHT_TABLE
 from sekisho.data.processing import released_schema
 from sekisho.exchange import jws, parcel
 
@@ -150,12 +151,15 @@ def _both_runs(
 
 
 def _require_permitted(study: StudyPackage, granted: Granted) -> None:
-    extra = set(study.inputs) - {asked.table for asked in granted.permit.tables}
+    named = {asked.table for asked in granted.permit.tables}
+    if granted.permit.enclave is not None:
+        named.add(WEIGHT_TABLE)
+    extra = set(study.inputs) - named
     if extra:
         raise Refusal(
             "job.not-permitted",
             f"The study reads {', '.join(sorted(extra))}, which the permit does not name.",
-            rule="a permit names the tables that may be used",
+            rule="a permit names the tables that may be used; an enclave's weights come with it",
             next_step="take the table out of `inputs`, or ask for a change of the permit",
         )
 

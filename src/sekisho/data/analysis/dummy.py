@@ -15,6 +15,7 @@ import pyarrow as pa
 from sekisho.cdm import Column, Role, Table, table
 from sekisho.common.errors import UserError
 from sekisho.common.randomness import RandomBytes, below, seeded
+from sekisho.data.linkage import WEIGHT_TABLE
 
 Value = int | str | date | None
 
@@ -53,7 +54,7 @@ def dummy_data(
     """Return one table per name, in the types that an extract has.
 
     Args:
-        tables: names of tables of the CDM.
+        tables: names of tables of the CDM, or that of the weights of an enclave's links.
         columns: the permitted columns per table; None, or a table that is not named: all.
         seed: the same seed gives the same tables.
         persons: how many persons ``person`` has; their ids are 1 to ``persons``.
@@ -65,6 +66,9 @@ def dummy_data(
     made: dict[str, pa.Table] = {}
     visits = _visits(persons, seeded("dummy", seed, "visits"))
     for name in sorted(set(tables)):
+        if name == WEIGHT_TABLE:
+            made[name] = _weights(persons, seeded("dummy", seed, name))
+            continue
         definition = table(name)
         wanted = tuple((columns or {}).get(name, definition.names))
         unknown = set(wanted) - set(definition.names)
@@ -77,6 +81,21 @@ def dummy_data(
             [c for c in definition.names if c in wanted]
         )
     return made
+
+
+def _weights(persons: int, random: RandomBytes) -> pa.Table:
+    """Return how sure it is of some persons that they are one: most of them are nobody's link."""
+    united = list(range(3, persons + 1, 4))
+    weights = [1.0 + below(random, 250) / 10 for _ in united]
+    return pa.table(
+        {
+            "person_id": pa.array(united, pa.int64()),
+            "identities": pa.array([2 + below(random, 2) for _ in united], pa.int64()),
+            "match_weight": pa.array(weights, pa.float64()),
+            "match_probability": pa.array([1 - 1 / (1 + 2**w) for w in weights], pa.float64()),
+            "decided_by": pa.array([("matcher", "clerk")[n % 3 == 0] for n in united], pa.string()),
+        }
+    )
 
 
 def _visits(persons: int, random: RandomBytes) -> list[tuple[int, int]]:

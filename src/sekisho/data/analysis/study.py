@@ -18,6 +18,7 @@ from sekisho.common.canonical import digest
 from sekisho.common.errors import UserError
 from sekisho.common.toml import read_toml
 from sekisho.data.analysis.archive import pack_files, read_folder, unpack_files
+from sekisho.data.linkage import WEIGHT_TABLE
 
 MANIFEST = "study.toml"
 NAME = re.compile(r"[a-z][a-z0-9_-]{0,39}")
@@ -73,7 +74,10 @@ class Output(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StudyPackage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What ``study.toml`` says."""
+    """What ``study.toml`` says.
+
+    ``inputs`` are tables of the CDM, and ``linkage_weight`` where the permit names an enclave.
+    """
 
     id: str
     title: Title
@@ -88,7 +92,7 @@ class StudyPackage(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"the id {self.id!r} does not match {NAME.pattern}")
         if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9_-]*(/[A-Za-z0-9_-]+)*\.py", self.entry):
             raise ValueError(f"the entry {self.entry!r} is not a relative path of a .py file")
-        known = {table.name for table in TABLES}
+        known = {WEIGHT_TABLE, *(table.name for table in TABLES)}
         for table in self.inputs:
             if table not in known:
                 raise ValueError(f"there is no table {table!r}; tables: {', '.join(sorted(known))}")

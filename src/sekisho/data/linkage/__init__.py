@@ -19,7 +19,14 @@ from sekisho.data.linkage.enclave import (
     settled,
 )
 from sekisho.data.linkage.identity import check_identities, compared
-from sekisho.data.linkage.matched import WEIGHT_TABLE, Certainty, Link, Matched, join_links
+from sekisho.data.linkage.matched import (
+    DECIDED,
+    WEIGHT_TABLE,
+    Certainty,
+    Link,
+    Matched,
+    join_links,
+)
 from sekisho.data.linkage.matching import Pair, require_splink, score
 from sekisho.data.linkage.persons import (
     PSEUDONYM_BYTES,
@@ -44,6 +51,7 @@ from sekisho.data.linkage.uniting import (
 )
 
 __all__ = [
+    "DECIDED",
     "METHODS",
     "PSEUDONYM_BYTES",
     "WEIGHT_TABLE",

@@ -18,6 +18,9 @@ Said = Literal["link", "reviewed", "clerical"]
 """Linked by the matcher, by a clerk, or left open."""
 DECIDED = {LINK: "matcher", REVIEWED: "clerk"}
 WEIGHT_TABLE = "linkage_weight"
+"""The table that a project under a permit with an enclave has beside those of the CDM: for each
+united person ``identities`` (pseudonyms united), ``match_weight`` (log2 of the odds) and
+``match_probability`` of the weakest link, and ``decided_by`` (matcher, clerk)."""
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from sekisho.common.errors import PeerError, Refusal
 from sekisho.data.lake import DuckEngine, Engine, Session
 from sekisho.data.lake.sql import Sql, fill, name
 from sekisho.data.linkage import (
+    DECIDED,
     WEIGHT_TABLE,
     Matched,
     add_tags,
@@ -26,7 +27,6 @@ from sekisho.data.linkage import (
     define_person_ids,
     overlap,
 )
-from sekisho.data.linkage.matched import DECIDED
 from sekisho.data.processing.cohort import define_chosen
 from sekisho.data.processing.extract import sent_schema
 from sekisho.data.processing.issue import issue_tables
