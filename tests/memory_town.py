@@ -187,7 +187,7 @@ class MemoryClient:
         service.admit(endpoint, self.sender)
         if endpoint.mode == "query":
             said = service.query(endpoint, self.sender, dict(parse_qsl(asked)), body)
-            return Answer(200, "application/json", canonical_json(said))
+            return Answer(200, "application/json", orjson.dumps(said))
         named = message_id or new_id(system_random)
         kept = digest(f"{self.sender}/{named}".encode())[:32]
         body = body.read_bytes() if isinstance(body, Path) else body

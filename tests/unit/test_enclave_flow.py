@@ -11,14 +11,20 @@ import msgspec
 import orjson
 import pyarrow as pa
 import pytest
+from click.testing import Result
+from typer.testing import CliRunner
 
 from memory_town import ROOT, SEED, MemoryClient, MemoryTown
-from sekisho.body.flows.permits import PERMIT, decider
+from sekisho.body.flows.job import _require_permitted
+from sekisho.body.flows.permits import PERMIT, decider, read_permit
+from sekisho.commands import enclave as command
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import BodyId, new_id
 from sekisho.common.randomness import system_random
 from sekisho.control.review import LedgerHead, ListMinimum, Permit, part_along
+from sekisho.data.analysis.study import read_study
+from sekisho.data.linkage import WEIGHT_TABLE
 from sekisho.exchange import jws, parcel, seal, tables
 from sekisho.exchange.identities import TABLE
 from sekisho.exchange.keys import SigningKey
@@ -202,6 +208,52 @@ def test_links_reach_the_project_and_nothing_of_them_stays(
     assert on_disk(tmp_path / "bodies") == set()
     town.begin()
     assert len(town.entries(HISTORY, "enclave.destroyed")) == 1, "once is enough"
+
+
+def test_a_clerk_sees_the_work_list_and_decides_from_the_command_line(
+    town: MemoryTown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`sekisho enclave`: two names side by side, a decision each, and nothing for anybody else."""
+    rule = tmp_path / "rules" / "linkage" / "japanese.toml"
+    rule.write_text(rule.read_text("utf-8").replace("shared = 0.5", "shared = 1e-9"), "utf-8")
+    tell(town, HOLDER, "enclave/permit", permit(town).encode())
+    answer(town, tmp_path)
+    monkeypatch.setattr(command, "Client", lambda clerk, *_, **__: MemoryClient(town, clerk))
+    where = ["--dir", str(town.folder), "--keys", str(town.folder / "actors" / CLERK)]
+
+    def run(*words: str, clerk: str = CLERK) -> Result:
+        made = CliRunner().invoke(command.app, [*words, *where, "--clerk", clerk])
+        town.settle()
+        return made
+
+    pairs = orjson.loads(run("list", "--json").stdout)["pairs"]
+    assert pairs
+    shown = run("list").stdout
+    assert all(f"kidney {one['pair']}" in shown for one in pairs)
+    assert all(one[side]["family_kana"] in shown for one in pairs for side in ("a", "b"))
+    first, second = pairs[0]["pair"], pairs[1]["pair"]
+    assert run("decide", "kidney", first, "--same").stdout.strip() == f"kidney {first}: same"
+    said = orjson.loads(run("decide", "kidney", second, "--other", "--json").stdout)
+    assert said == {"application": "kidney", "pair": second, "same": False}
+    left = {one["pair"] for one in orjson.loads(run("list", "--json").stdout)["pairs"]}
+    assert left == {one["pair"] for one in pairs} - {first, second}
+    decided = [one["verdict"] for one in town.entries(HISTORY, "enclave.decided")]
+    assert decided == ["reviewed", "no"]
+    stranger = run("list", clerk=FIRST)
+    assert isinstance(stranger.exception, Refusal)
+    assert not any(one["a"]["family_kana"] in stranger.output for one in pairs)
+
+
+def test_a_study_may_read_the_weights_only_where_the_permit_names_an_enclave(
+    town: MemoryTown,
+) -> None:
+    study = read_study(ROOT / "studies" / "kidney")
+    asks = msgspec.structs.replace(study, inputs=("person", WEIGHT_TABLE))
+    body = town.body(HOLDER)
+    _require_permitted(asks, read_permit(body, permit(town)))
+    with pytest.raises(Refusal) as refused:
+        _require_permitted(asks, read_permit(body, permit(town, enclave="")))
+    assert refused.value.code == "job.not-permitted"
 
 
 def peer(town: MemoryTown) -> Any:
