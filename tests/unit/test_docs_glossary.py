@@ -46,7 +46,10 @@ ROOMS = {
 # Classes that are no words of the domain: parts, rows, counts and files of one that is, or of the
 # machinery. A class that is neither here nor in the glossary fails the test: decide which it is.
 PLUMBING = {
-    "framework": "Claims DataKinds Flow ProviderFunctions Recipient SubmissionRoute Text",
+    "framework": (
+        "Ask Claims DataKinds Flow Level Pay Period ProviderFunctions Recipient Step "
+        "SubmissionRoute Text"
+    ),
     "exchange": "Answer Client Peer SealKey SigningKey VerifyKey",
     "pseudonym": "ConverterKeys ConverterSecret",
     "provider": "Format Identity Limits Line Note Outcome Part Prepared Refused",

@@ -39,6 +39,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("collection", "reconcile:at_holder"),
     Duty("collection", "submission:daily"),
     Duty("collection", "recoding:daily"),
+    Duty("collection", "duty:daily"),
     Duty("analysis", "project:daily"),
     Duty("analysis", "countersign:daily"),
     Duty("oversight", "uses:daily"),

@@ -40,6 +40,8 @@ class Actor:
     kind: Kind
     keys: Path
     roles: tuple[str, ...] = ()
+    function: str | None = None
+    operator: str | None = None
 
 
 @dataclass(frozen=True)
@@ -161,4 +163,11 @@ def _body_peer(
 def _actor_peer(actor: Actor, draw: Callable[..., RandomBytes]) -> Peer:
     key = SigningKey.generate(draw("signing", actor.kind, actor.id))
     key.write(actor.keys / "signing")
-    return Peer(actor.id, actor.kind, key.public.text, roles=actor.roles)
+    return Peer(
+        actor.id,
+        actor.kind,
+        key.public.text,
+        roles=actor.roles,
+        function=actor.function,
+        operator=actor.operator,
+    )

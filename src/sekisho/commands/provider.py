@@ -14,6 +14,7 @@ from sekisho.common.randomness import system_random
 from sekisho.exchange.directory import Directory
 from sekisho.exchange.keys import SigningKey
 from sekisho.framework import CLASSES, collects_from, find, recipients
+from sekisho.provider.desk import Desk
 from sekisho.provider.home import Home, ProviderConfig, make_home
 from sekisho.provider.notice import read_notices
 from sekisho.provider.registration import admit, request
@@ -32,6 +33,9 @@ def init(
     operator: Annotated[
         str | None, typer.Option(help="the certified operator with which there is a contract")
     ] = None,
+    function: Annotated[
+        str | None, typer.Option(help="what the provider is: acute, clinic, pharmacy …")
+    ] = None,
     rules: Annotated[
         Path | None, typer.Option(help="folder of rule files; else the program's own")
     ] = None,
@@ -39,7 +43,7 @@ def init(
 ) -> None:
     """Make a provider's folder with its keys, and a request to be put into the directory."""
     file = find(framework, root())
-    config = ProviderConfig(code=code, operator=operator)
+    config = ProviderConfig(code=code, operator=operator, function=function)
     peer = make_home(folder, config, file, rules or root() / "rules", system_random)
     Home.open(folder)  # says at once what is wrong with it
     asked = folder / "registration.json"
@@ -115,6 +119,26 @@ def _clocks(home: Home) -> list[dict[str, Any]]:
         for day, number in home.book.days()
         for body in certified
     ]
+
+
+@app.command()
+def standing(folder: Folder, json: Json = False) -> None:
+    """Show what bodies ask this provider for and by when, what has come, and what they credited."""
+    told = Desk(Home.open(folder), SystemClock(), system_random).standing()
+    if json:
+        show_json(told)
+        return
+    rows = [
+        (body, one["kind"], one["period"], one["due_on"], one["basis"], one["state"],
+         ", ".join(one["steps"]) or "–")
+        for body, said in told.items()
+        for one in said["owed"]
+    ]  # fmt: skip
+    columns = ("body", "kind", "period", "due", "basis", "state", "steps")
+    show_table("求められている提出 / What is asked for", columns, rows)
+    for body, said in told.items():
+        yen = sum(one["yen"] for one in said["credited"])
+        OUT.print(f"{body}: {yen:,} yen credited for {len(said['credited'])} submissions")
 
 
 @app.command()

@@ -31,7 +31,8 @@ class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One party: its keys, and where it answers if it does.
 
     ``verify_key`` is hex; ``url`` has no slash at its end; ``seal_recipient`` is ``age1…``. Only a
-    party that others send to has the last two.
+    party that others send to has these two. Of a provider the ``function`` (急性期, 診療所 …) is
+    known, and the certified ``operator`` that it has a contract with.
     """
 
     id: str
@@ -40,6 +41,8 @@ class Peer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     url: str | None = None
     seal_recipient: str | None = None
     roles: tuple[str, ...] = ()
+    function: str | None = None
+    operator: str | None = None
 
     def __post_init__(self) -> None:
         if not _ID.fullmatch(self.id):

@@ -12,6 +12,16 @@ Rules this room keeps:
 It does not run anything, judges no framework, and knows no other room.
 """
 
+from sekisho.framework.asking import (
+    Ask,
+    Basis,
+    Level,
+    Pay,
+    Period,
+    ProviderFunctions,
+    Step,
+    load_provider_functions,
+)
 from sekisho.framework.claims import FIGURES, Claim, Claims, Statement, load_claims, verdict
 from sekisho.framework.describe import as_json, matrix, table
 from sekisho.framework.difference import difference
@@ -19,13 +29,7 @@ from sekisho.framework.drawing import draw
 from sekisho.framework.findings import Finding, findings, unmeasured
 from sekisho.framework.flows import Flow, flows
 from sekisho.framework.histories import alias_receivers
-from sekisho.framework.kinds import (
-    DataKinds,
-    Kind,
-    ProviderFunctions,
-    load_kinds,
-    load_provider_functions,
-)
+from sekisho.framework.kinds import DataKinds, Kind, load_kinds
 from sekisho.framework.leaving import cannot_succeed, without
 from sekisho.framework.model import (
     CLASSES,
@@ -46,6 +50,7 @@ from sekisho.framework.reader import (
     framework_files,
     kinds_of,
     load,
+    provider_functions_of,
 )
 from sekisho.framework.routing import (
     NO_COLLECTOR,
@@ -92,6 +97,8 @@ __all__ = [
     "NOTICE_PERIOD",
     "NO_COLLECTOR",
     "NO_OPERATOR_CONTRACT",
+    "Ask",
+    "Basis",
     "Body",
     "Claim",
     "Claims",
@@ -105,11 +112,15 @@ __all__ = [
     "Function",
     "Kind",
     "Lane",
+    "Level",
+    "Pay",
+    "Period",
     "ProviderFunctions",
     "Recipient",
     "Redress",
     "Route",
     "Statement",
+    "Step",
     "SubmissionRoute",
     "Text",
     "Window",
@@ -146,6 +157,7 @@ __all__ = [
     "load_provider_functions",
     "matrix",
     "provider_destinations",
+    "provider_functions_of",
     "recipients",
     "registries",
     "registries_for",

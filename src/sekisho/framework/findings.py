@@ -44,8 +44,6 @@ def unmeasured(fw: Framework) -> tuple[tuple[str, str, str], ...]:
 
 
 _LATER = {
-    "basis": "not measured yet: duties and incentives of providers",
-    "by_function": "not measured yet: duties by function of provider",
     "mode": "not measured yet: collection by pull",
     "platform": "not measured yet: shared catalogue and visiting environment",
     "cost": "not measured yet: no figure for cost is known, it is the user's input",

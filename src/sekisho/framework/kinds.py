@@ -124,21 +124,6 @@ class DataKinds(Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(c for c in CLASSES if c in (own or accompanying))
 
 
-class ProviderFunction(Struct, frozen=True, forbid_unknown_fields=True):
-    """What a provider is (急性期, 診療所, 薬局 …); rules may ask different things of each."""
-
-    id: Id
-    title: Text
-    source: Said
-
-
-class ProviderFunctions(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole of ``rules/providers.toml``."""
-
-    version: Said
-    function: tuple[ProviderFunction, ...]
-
-
 def load_kinds(path: Path) -> DataKinds:
     """Read and prove a file of data kinds.
 
@@ -164,11 +149,6 @@ def load_kinds(path: Path) -> DataKinds:
                 )
             seen.add((record.format, name))
     return kinds
-
-
-def load_provider_functions(path: Path) -> ProviderFunctions:
-    """Read a file of provider functions."""
-    return read_toml(path, ProviderFunctions)
 
 
 def _wrong(path: Path, keys: list[str | int], what: str) -> UserError:

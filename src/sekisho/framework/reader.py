@@ -7,7 +7,8 @@ from pathlib import Path
 
 from sekisho.common.errors import UserError
 from sekisho.common.toml import locate, read_toml
-from sekisho.framework.kinds import DataKinds, load_kinds, load_provider_functions
+from sekisho.framework.asking import ProviderFunctions, load_provider_functions
+from sekisho.framework.kinds import DataKinds, load_kinds
 from sekisho.framework.model import ID, Framework
 from sekisho.framework.proof import problems
 
@@ -26,7 +27,7 @@ def load(path: Path, root: Path | None = None) -> Framework:
     """
     fw = read_toml(path, Framework)
     kinds = kinds_of(fw, path, root)
-    load_provider_functions(_rule_file(fw, "by_function", path, root))
+    provider_functions_of(fw, path, root)
     gaps = problems(fw, kinds)
     if gaps:
         text = path.read_text("utf-8")
@@ -43,6 +44,11 @@ def load(path: Path, root: Path | None = None) -> Framework:
 def kinds_of(fw: Framework, path: Path, root: Path | None = None) -> DataKinds:
     """Return the kinds of data that the framework in ``path`` names (``open.kinds``)."""
     return load_kinds(_rule_file(fw, "kinds", path, root))
+
+
+def provider_functions_of(fw: Framework, path: Path, root: Path | None = None) -> ProviderFunctions:
+    """Return what is asked of providers by the file that the framework names."""
+    return load_provider_functions(_rule_file(fw, "by_function", path, root))
 
 
 def find(name_or_path: str, root: Path) -> Path:

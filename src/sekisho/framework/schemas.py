@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
+from sekisho.framework.asking import ProviderFunctions
 from sekisho.framework.claims import Claims
-from sekisho.framework.kinds import DataKinds, ProviderFunctions
+from sekisho.framework.kinds import DataKinds
 from sekisho.framework.model import Framework
 
 FILES = {

@@ -11,8 +11,9 @@ from typing import Any
 from sekisho.common import clock as clocks
 from sekisho.common.clock import Clock
 from sekisho.common.randomness import RandomBytes
+from sekisho.framework import CLASSES, recipients
 from sekisho.provider.examining import Source, examine, write_report
-from sekisho.provider.handover import Handed, Ready, hand_over
+from sekisho.provider.handover import Handed, Ready, hand_over, standing
 from sekisho.provider.home import Home
 from sekisho.provider.journal import Journal
 from sekisho.provider.showing import told
@@ -103,6 +104,12 @@ class Desk:
     def submit_due(self) -> list[Submitted]:
         """Submit again the files of which persons were held back who may go today."""
         return [self.submit(one.files, one.format) for one in self.journal.due(self.today)]
+
+    def standing(self) -> dict[str, dict[str, Any]]:
+        """Ask every body that collects here what it is owed, has been sent and has credited."""
+        sender, fw = self.home.sender(self.clock, self.random, self.today), self.home.framework
+        found = (recipients(fw, c, self.home.config.operator).body for c in CLASSES)
+        return {body: standing(sender, body) for body in dict.fromkeys(filter(None, found))}
 
     def collect_receipts(self) -> int:
         """Fetch receipts that are missing; return how many came."""

@@ -122,6 +122,13 @@ def receipts(sender: Sender, door: str, submission: str) -> list[str]:
     return [str(token) for token in answer["receipts"]]
 
 
+def standing(sender: Sender, door: str) -> dict[str, Any]:
+    """Return what a body asks this provider for, what has come, and what it has credited."""
+    answer = sender.client.get(sender.directory.find(door), "/exchange/collection/standing")
+    told: dict[str, Any] = answer.json()
+    return told
+
+
 def wait_for_receipts(
     sender: Sender, handed: Handed, *, seconds: float, pause: Callable[[float], None] = time.sleep
 ) -> list[str]:

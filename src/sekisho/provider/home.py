@@ -25,7 +25,7 @@ from sekisho.common.toml import read_toml
 from sekisho.exchange.client import Client
 from sekisho.exchange.directory import Directory, Peer
 from sekisho.exchange.keys import SigningKey
-from sekisho.framework import DataKinds, Framework, kinds_of, load
+from sekisho.framework import DataKinds, Framework, kinds_of, load, provider_functions_of
 from sekisho.provider.handover import Sender, agreed
 from sekisho.provider.notice import Everyone, NoticeBook, Notices
 from sekisho.provider.outbox import Outbox
@@ -43,6 +43,7 @@ class ProviderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     Attributes:
         code: institution code, 10 digits.
         operator: the certified operator with which there is a contract.
+        function: what it is (急性期, 診療所, 薬局 …), as the framework's file of functions has it.
         mapping: CSV of the institution's own numbers (`read_mapping`).
         twelve_digits: its own numbers have twelve digits.
         told_everyone_on: the day on which all its persons were given notice; without it the
@@ -54,6 +55,7 @@ class ProviderConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     directory: str = "directory.json"
     rules: str = "rules"
     operator: str | None = None
+    function: str | None = None
     mapping: str | None = None
     twelve_digits: bool = False
     told_everyone_on: date | None = None
@@ -83,6 +85,13 @@ class Home:
             )
         config = read_toml(file, ProviderConfig)
         framework = load(folder / config.framework, folder)
+        asked = provider_functions_of(framework, folder / config.framework, folder)
+        if config.function and config.function not in {one.id for one in asked.function}:
+            raise UserError(
+                "provider.no-function",
+                f"{CONFIG}: there is no function {config.function!r}.",
+                next_step=f"functions: {', '.join(one.id for one in asked.function)}",
+            )
         if config.operator and config.operator not in {one.id for one in framework.body}:
             raise UserError(
                 "provider.no-operator",
@@ -201,4 +210,10 @@ def make_home(
     write_secret(folder / "keys" / "records", random(KEY_BYTES))
     raw = {name: value for name, value in msgspec.to_builtins(config).items() if value is not None}
     write_atomically(folder / CONFIG, tomli_w.dumps(raw).encode())
-    return Peer(config.code, "provider", key.public.text)
+    return Peer(
+        config.code,
+        "provider",
+        key.public.text,
+        function=config.function,
+        operator=config.operator,
+    )

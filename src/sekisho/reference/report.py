@@ -11,6 +11,7 @@ from typing import Literal
 
 from sekisho.reference.report_of_bodies import (
     AlarmSeen,
+    AskedOfProviders,
     Compared,
     Count,
     Counts,
@@ -288,6 +289,7 @@ class Report(Strict, frozen=True):
     joined: dict[str, dict[str, JoinedDecisions]]
     projects: dict[str, ProjectSeen]
     enclaves: dict[str, dict[str, EnclaveSeen]]
+    asked: dict[str, AskedOfProviders]
     studies: dict[str, dict[str, StudySeen]]
     released: dict[str, list[str]]
     refused: dict[str, list[RefusedMessage]]

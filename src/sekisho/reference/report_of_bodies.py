@@ -63,6 +63,29 @@ class BalanceLine(Strict, frozen=True):
     set_aside: Count
 
 
+class OfFunction(Strict, frozen=True):
+    """Providers of one function: how many there are, sent anything, and met what was asked.
+
+    ``asked`` counts kinds of data of periods that are over.
+    """
+
+    providers: Count
+    sent: Count
+    asked: Count = 0
+    met: Count = 0
+    met_late: Count = 0
+    overdue: Count = 0
+
+
+class AskedOfProviders(Strict, frozen=True):
+    """What a collector asks for: coverage by function, steps taken, money credited."""
+
+    basis: str
+    by_function: dict[str, OfFunction]
+    steps: Counts
+    yen: Count
+
+
 class BrokenRule(Strict, frozen=True):
     """How often a landing rule was broken: rows that break it, records that hold such a row."""
 

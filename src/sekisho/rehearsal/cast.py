@@ -29,7 +29,13 @@ def cast(scenario: Scenario, framework: Framework, folder: Path) -> tuple[Actor,
     """Return every party that is no body, with the folder of its key."""
     keys = folder / "actors"
     actors = [
-        Actor(one.code, "provider", folder / "providers" / one.code / "keys")
+        Actor(
+            one.code,
+            "provider",
+            folder / "providers" / one.code / "keys",
+            function=one.function,
+            operator=one.operator,
+        )
         for one in scenario.provider
     ]
     actors += [

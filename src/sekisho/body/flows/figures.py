@@ -6,7 +6,7 @@ from collections import Counter
 
 from sekisho.body import delivery
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, countersign, notices, undelivered, uses
+from sekisho.body.flows import alarms, countersign, duty, notices, undelivered, uses
 from sekisho.body.flows.extract import CONFLICT
 from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
@@ -57,6 +57,7 @@ def figures(body: Body) -> Json:
         "undelivered": undelivered.shown(body),
         "uses": uses.figures(body) if "oversight" in body.rooms else {},
         "enclave": _enclave(body),
+        "asked": duty.figures(body),
         "ledger": _ledger(body),
     }
 

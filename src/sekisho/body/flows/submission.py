@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from sekisho import quality
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, exit, notices, stopping, transfer, vocabulary
+from sekisho.body.flows import alarms, duty, exit, notices, stopping, transfer, vocabulary
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal
@@ -124,6 +124,11 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         digest=payload["content"],
         reasons=dict(Counter(one["code"] for one in manifest["refusals"])),
         snapshot=made.number,
+    )
+    outcome.add(
+        duty.landed(
+            body, arrived.sender, submission, manifest["format"], landed.tables, balance, replaced
+        )
     )
     if by_choice:
         outcome.put.append(("set-aside", submission, _by_choice(by_choice, chosen)))
