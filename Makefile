@@ -27,6 +27,7 @@ help:  ## list the targets
 	@scripts/packages $(TEST_PACKAGES)
 	@touch $@ .stamps/packages-run
 
+# requirements/ lock the base (a provider's part) with the extra body; dev.txt also the extra dev.
 .stamps/venv-run: requirements/run.txt pyproject.toml .stamps/packages-run
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt

@@ -9,10 +9,13 @@ from sekisho.common.errors import SekishoError
 
 def main() -> None:
     """Run `sekisho`."""
-    from sekisho.commands import app
+    from sekisho.commands import app, not_installed
 
     try:
-        app()
+        try:
+            app()
+        except ModuleNotFoundError as missing:
+            raise not_installed(missing) from None
     except SekishoError as error:
         print(error, file=sys.stderr)
         raise SystemExit(error.exit_code) from None

@@ -57,9 +57,7 @@ class OnDemand(TyperGroup):
         try:
             found = getattr(importlib.import_module(f"sekisho.commands.{module}"), name)
         except ModuleNotFoundError as missing:
-            if (missing.name or "").partition(".")[0] == "sekisho":
-                raise
-            return _not_installed(cmd_name, missing.name or "")
+            return _stand_in(cmd_name, not_installed(missing))
         holder = typer.Typer()
         if isinstance(found, typer.Typer):
             holder.add_typer(found, name=cmd_name)
@@ -68,20 +66,27 @@ class OnDemand(TyperGroup):
         return typer.main.get_group(holder).commands[cmd_name]
 
 
-def _not_installed(command: str, missing: str) -> TyperCommand:
+def not_installed(missing: ModuleNotFoundError) -> UserError:
+    """Return what to say where a package is missing; one of our own is a defect, and is raised."""
+    if (missing.name or "sekisho").partition(".")[0] == "sekisho":
+        raise missing
+    return UserError(
+        "command.not-installed",
+        f"This needs {missing.name}, which is not installed: it is a body's part.",
+        next_step='pip install "sekisho[body]"',
+    )
+
+
+def _stand_in(command: str, error: UserError) -> TyperCommand:
     """Return what stands for a body's command where only a provider's part is installed."""
 
     def say(**_: Any) -> None:
-        raise UserError(
-            "command.not-installed",
-            f"`sekisho {command}` is a body's command, and {missing} is not installed.",
-            next_step='pip install "sekisho[body]"',
-        )
+        raise error
 
     settings = {"ignore_unknown_options": True, "allow_extra_args": True}
     return TyperCommand(
         command,
-        help='Needs pip install "sekisho[body]".',
+        help="A body's command: install sekisho with its extra body.",
         callback=say,
         context_settings=settings,
     )
