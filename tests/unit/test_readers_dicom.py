@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pydicom
 import pytest
-from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import CTImageStorage, ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
+from dicom_files import STUDY, image
 from sekisho.common.errors import UserError
 from sekisho.common.randomness import seeded
 from sekisho.framework.kinds import load_kinds
@@ -25,41 +25,10 @@ from sekisho.provider.readers import dicom
 from submissions import KEY, NORTH, SOUTH, even
 
 MINE = Profile(institution="1310000001")
-INSTANCE, STUDY = "1.2.999.1.1", "1.2.999.1"
 
 
 def name(what: str, local: str) -> str:
     return f"{sum(local.encode()) * 7919:032x}"
-
-
-def image(path: Path, **values: object) -> Path:
-    """Write a small image with everything that names a person in it."""
-    data = Dataset()
-    data.SOPClassUID, data.SOPInstanceUID = CTImageStorage, INSTANCE
-    data.StudyInstanceUID, data.SeriesInstanceUID = STUDY, f"{STUDY}.2"
-    data.PatientName, data.PatientID = "Canaryfamily^Canarygiven", "CANARY0001"
-    data.PatientBirthDate, data.PatientSex = "19800517", "F"
-    data.StudyDate, data.Modality, data.BodyPartExamined = "20260310", "CT", "CHEST"
-    data.StudyDescription = "Canarytext"
-    data.Rows = data.Columns = 4
-    data.BitsAllocated, data.BitsStored, data.HighBit, data.PixelRepresentation = 8, 8, 7, 0
-    data.SamplesPerPixel, data.PhotometricInterpretation = 1, "MONOCHROME2"
-    inner = Dataset()
-    inner.PatientID, inner.ReferencedSOPInstanceUID = "CANARY0001", INSTANCE
-    inner.ReferencedSOPClassUID = CTImageStorage
-    data.ReferencedImageSequence = [inner]
-    block = data.private_block(0x0011, "CANARY MAKER", create=True)
-    block.add_new(0x01, "LO", "Canaryprivate")
-    data.PixelData = bytes(range(16))
-    data["PixelData"].VR = "OB"
-    for key, value in values.items():
-        setattr(data, key, value)
-    data.file_meta = FileMetaDataset()
-    data.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        data.save_as(path, enforce_file_format=True)
-    return path
 
 
 def sent(*paths: Path, root: Path, profile: Profile = MINE) -> Prepared:

@@ -62,6 +62,10 @@ class Folders(msgspec.Struct, frozen=True):
         return self.data / "lake"
 
     @property
+    def objects(self) -> Path:
+        return self.data / "objects"
+
+    @property
     def spool(self) -> Path:
         return self.data / "spool"
 

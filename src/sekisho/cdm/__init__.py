@@ -11,7 +11,14 @@ Without a vocabulary ``*_concept_id`` is 0; the source's code stays in
 
 from sekisho.cdm.systems import CODED, CodeSystems, System, code_columns, read_code_systems
 from sekisho.cdm.tables import TABLES, Column, Role, Table, table
-from sekisho.cdm.transit import ORIGIN, TRANSIT, arrow_type, content_fields, transit_schema
+from sekisho.cdm.transit import (
+    ORIGIN,
+    TRANSIT,
+    arrow_type,
+    content_fields,
+    object_schema,
+    transit_schema,
+)
 
 __all__ = [
     "CODED",
@@ -26,6 +33,7 @@ __all__ = [
     "arrow_type",
     "code_columns",
     "content_fields",
+    "object_schema",
     "read_code_systems",
     "table",
     "transit_schema",

@@ -34,3 +34,20 @@ def content_fields(name: str) -> list[tuple[str, pa.DataType]]:
 def transit_schema(name: str) -> pa.Schema:
     """Return the schema of table ``name`` between provider and collector."""
     return pa.schema([(column, pa.string()) for column in TRANSIT] + content_fields(name))
+
+
+def object_schema() -> pa.Schema:
+    """Return the schema of what belongs to rows and is no row: images, a person's variants.
+
+    One travels in pieces, which stand in a row and are numbered from 0.
+    """
+    return pa.schema(
+        [
+            ("tag", pa.string()),
+            ("source_id", pa.string()),
+            ("data_class", pa.string()),
+            ("object", pa.string()),
+            ("piece", pa.int32()),
+            ("data", pa.binary()),
+        ]
+    )

@@ -13,6 +13,7 @@ import pyarrow.compute as pc
 
 from sekisho.provider.columns import Columns
 from sekisho.provider.findings import Finding, Findings
+from sekisho.provider.objects import Leaving
 from sekisho.provider.profile import Profile
 from sekisho.provider.readers.fhir_patient import USABLE, key_of
 from sekisho.provider.records import (
@@ -89,6 +90,7 @@ class Gathering:
         self.findings = Findings()
         self.dropped: Counter[str] = Counter()
         self.stores: dict[tuple[str, str], Columns] = {}
+        self.objects: defaultdict[str, list[tuple[int, Leaving]]] = defaultdict(list)
         self._types: dict[str, int] = {}
         self._codes: dict[str, int] = {"": 0}
         self._type, self._code = array("H"), array("H")
@@ -181,6 +183,10 @@ class Gathering:
         """By record number: whether it is sent (or withheld)."""
         return pc.equal(self._outcomes(), _SENT)
 
+    def is_sent(self, number: int) -> bool:
+        """Return whether one record is sent (or withheld)."""
+        return self._outcome[number] == _SENT
+
     def persons_of(self, data_class: str) -> set[int]:
         """Return the patient numbers that have a sent record in ``data_class``."""
         wanted = {
@@ -227,6 +233,8 @@ class Gathering:
             if not record.whole:
                 # the unit's name, and the part's place: a unit sent again supersedes all its parts
                 source = f"{source}.{record.part}"
+            for one in record.objects:
+                self.objects[data_class].append((number, Leaving(source, data_class, one, name)))
             for table, visit, values in record.rows:
                 store = self.stores.get((data_class, table))
                 if store is None:

@@ -37,13 +37,14 @@ from sekisho.exchange.transfer import (
 )
 from sekisho.framework import SubmissionRoute
 from sekisho.provider.holding import Held
+from sekisho.provider.objects import Packed
 from sekisho.provider.outbox import Outbox, Parcels, message_id
 from sekisho.provider.submission import Part, Prepared
 from sekisho.pseudonym.group import Element
 from sekisho.pseudonym.identifiers import element_of
 
 VALID_DAYS = 7
-MANIFEST, METHODS = "manifest", "methods"
+MANIFEST, METHODS, OBJECTS = "manifest", "methods", "objects"
 
 
 @dataclass(frozen=True)
@@ -244,6 +245,7 @@ def payload(part: Part, format_id: str, submission: str, door: str) -> Payload:
     said = canonical_json(manifest(part, format_id, submission, door)).decode()
     return {
         **part.tables.rows,
+        **({OBJECTS: Packed(part.objects, part.tables)} if part.objects else {}),
         MANIFEST: pa.table({"json": [said]}),
         METHODS: pa.table(
             {

@@ -17,7 +17,7 @@ from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal, UserError
 from sekisho.exchange import tables
 from sekisho.provider.findings import Finding
-from sekisho.provider.handover import MANIFEST, Ready, manifest, payload, submission_id
+from sekisho.provider.handover import MANIFEST, OBJECTS, Ready, manifest, payload, submission_id
 from sekisho.provider.home import Home
 from sekisho.provider.submission import Part
 
@@ -91,6 +91,7 @@ class Checked:
         landed = self.landed[str(part.body)]
         return {
             "persons": len(part.identities),
+            "objects": len(part.objects),
             "rows": {name: rows.num_rows for name, rows in part.tables.items()},
             "quarantined": sum(quality.records_of(landed.quarantined).values()),
             "checks": [self._breach(one) for one in landed.breaches],
@@ -150,6 +151,17 @@ def _write_table(rows: pa.Table | tables.Batched, stem: Path) -> None:
             as_csv.write_table(batch)
 
 
+def _write_objects(rows: pa.Table | tables.Batched, folder: Path) -> None:
+    """Write each object as the file that it is, under its record's name."""
+    folder.mkdir()
+    for batch in tables.in_batches(rows):
+        for source, kind, data in zip(
+            *(batch[name].to_pylist() for name in ("source_id", "object", "data")), strict=True
+        ):
+            with (folder / f"{source}.{kind}").open("ab") as file:
+                file.write(data)
+
+
 def show(home: Home, ready: Ready, folder: Path) -> list[Path]:
     """Write into ``folder``, per body, exactly what would be sealed to it.
 
@@ -180,7 +192,9 @@ def show(home: Home, ready: Ready, folder: Path) -> list[Path]:
                 place / "manifest.json", orjson.dumps(said, option=orjson.OPT_INDENT_2)
             )
             for name, rows in made.items():
-                if name != MANIFEST:
+                if name == OBJECTS:
+                    _write_objects(rows, place / name)
+                elif name != MANIFEST:
                     _write_table(rows, place / name)
             written.append(place)
     return written

@@ -17,6 +17,7 @@ from sekisho.provider.balance import Line, lines_of
 from sekisho.provider.columns import Rows, Tables
 from sekisho.provider.findings import Finding
 from sekisho.provider.gathering import Classify, Gathering, person_numbers
+from sekisho.provider.objects import Leaving
 from sekisho.provider.profile import Profile
 from sekisho.provider.readers import format_of
 from sekisho.provider.records import Note, Outcome, Record
@@ -58,6 +59,7 @@ class Part:
     Args:
         tables: CDM table → rows in transit layout, each under a tag.
         identities: the tags' persons, for the converters alone; in order of tag.
+        objects: what goes beside the rows, of those records that are in the tables then.
     """
 
     body: BodyId
@@ -66,6 +68,7 @@ class Part:
     balance: tuple[Line, ...]
     refusals: tuple[Refused, ...]
     file_digests: tuple[str, ...]
+    objects: tuple[Leaving, ...] = ()
 
     def declared(self) -> list[dict[str, str | int]]:
         """Return the counts that travel with the tables."""
@@ -201,6 +204,7 @@ def _prepared(
             own,
             _refusals(findings, {line.record_type for line in own}, digests),
             tuple(sorted(set(digests.values()))),
+            tuple(one for c in classes for n, one in gathering.objects[c] if gathering.is_sent(n)),
         )
     return Prepared(
         parts,

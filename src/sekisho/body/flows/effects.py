@@ -1,9 +1,9 @@
 """What applying a list does at a holder beside stopping provision: erasure, where it is the effect.
 
 With ``opt_out.effect = "erase"`` what is held of who chose so goes from every version of every
-table and from quarantine. What was already given to a project is not called back. Parts of a
-submission that still wait for their other half are sealed; what the choice covers of them is set
-aside when they land (`sekisho.body.flows.stopping`).
+table, from quarantine and from the objects beside the tables. What was already given to a project
+is not called back. Parts of a submission that still wait for their other half are sealed; what the
+choice covers of them is set aside when they land (`sekisho.body.flows.stopping`).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sekisho.body.flows.submission import snapshot
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import canonical_json
-from sekisho.data.lake import Lake, Snapshot, Targets
+from sekisho.data.lake import Lake, Objects, Snapshot, Targets
 from sekisho.exchange import tables as container
 
 
@@ -59,8 +59,10 @@ def _erase(body: Body, registry: str, number: int) -> Outcome:
     targets = Targets({key: out[wrapped] for wrapped, key in known.items()})
     quarantine = body.folders.data / "quarantine"
     rows, used = _clear_quarantine(quarantine, targets)
+    # before the tables: afterwards nobody knows any more whose they are
+    objects = Objects(body.folders.objects).erase(targets.keys)
     done = lake.erase(id, out, latest, used=used)
-    if done is None and not rows:
+    if done is None and not rows and not objects:
         return outcome
     made = Snapshot(1 + latest.number, lake.head())
     outcome.put.append(("snapshot", "head", made.to_dict()))
@@ -68,6 +70,7 @@ def _erase(body: Body, registry: str, number: int) -> Outcome:
         "persons": 0 if done is None else done.persons,
         "rows": {} if done is None else dict(done.rows),
         "quarantined": rows,
+        "objects": objects,
     }
     outcome.put.append(("erasure", id, {**counted, "on": body.today().isoformat()}))
     outcome.fact(

@@ -196,7 +196,7 @@ def destroy(body: Body, message: Incoming) -> Outcome:
     rows = Lake(body.folders.lake).totals(submission.snapshot(body))
     sealed = _archive(body)
     keys = sorted(body.keys.folder.glob("domain-*.key"))
-    folders = ("lake", "quarantine", "projects")
+    folders = ("lake", "objects", "quarantine", "projects")
     outcome = Outcome(remove=[*keys, *(body.folders.data / name for name in folders)])
     outcome.remove += [body.folders.spool / name for name in SPOOLED]
     outcome.remove += _delivered(body)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 import orjson
 import pyarrow as pa
@@ -16,7 +17,7 @@ from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import Tag
 from sekisho.data import collection
-from sekisho.data.lake import Lake, Snapshot, Versions, hold
+from sekisho.data.lake import Lake, Objects, Snapshot, Stored, Versions, hold
 from sekisho.exchange import jws, parcel
 from sekisho.exchange import tables as container
 from sekisho.exchange.transfer import REASON, RECEIPT
@@ -25,9 +26,11 @@ MANIFEST = "manifest"
 ROUGHLY = 100
 """Numbers of persons are told to others rounded up to a multiple of this."""
 METHODS = "methods"
+"""How each tag's person was identified; beside the tables, as the manifest is."""
+OBJECTS = "objects"
+"""Images and variants that belong to rows; beside the tables as well."""
 INHERITED = "inherited"
 """The record of a succession that landed here, by the id of its reason."""
-"""How each tag's person was identified; beside the tables, as the manifest is."""
 
 
 def receive(body: Body, message: Incoming) -> Outcome:
@@ -63,8 +66,8 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     """Check, quarantine, land; make a snapshot; sign the receipt."""
     manifest = orjson.loads(arrived.tables[MANIFEST]["json"][0].as_py())
     submission: str = manifest["submission"]
-    apart = {MANIFEST, METHODS}
-    tables = {name: rows for name, rows in arrived.tables.items() if name not in apart}
+    apart = {MANIFEST, METHODS, OBJECTS}
+    tables = {name: arrived.tables[name] for name in arrived.tables if name not in apart}
     lake = Lake(body.folders.lake)
     batch = next_batch(body)
     previous = snapshot(body)
@@ -91,6 +94,7 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         name: hold(name, rows, persons, provider=arrived.sender, batch=batch)
         for name, rows in landed.tables.items()
     }
+    objects = _objects(body, arrived, landed.tables, persons, batch)
     versions = lake.land(batch, submission, held, vocabulary=version)
     replaced = lake.replaced_by(batch, previous)
     made = Snapshot(1 + previous.number, versions)
@@ -105,6 +109,8 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         ),
         "codes": vocabulary.counted(body, systems, tables, version).to_dict(),
     }
+    if objects.objects:
+        payload["objects"] = asdict(objects)
     outcome = _receipt(body, arrived.sender, manifest, payload)
     outcome.put.append(("snapshot", "head", made.to_dict()))
     outcome.fact(
@@ -121,6 +127,7 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         format=manifest["format"],
         **_per_type(balance),
         persons=len(persons),
+        objects=objects.objects,
         digest=payload["content"],
         reasons=dict(Counter(one["code"] for one in manifest["refusals"])),
         snapshot=made.number,
@@ -135,6 +142,34 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     if replaced:
         outcome.put.append(("replaced", submission, {"records": replaced}))
     return outcome
+
+
+def _objects(
+    body: Body,
+    arrived: transfer.Arrived,
+    landed: Mapping[str, pa.Table],
+    persons: Mapping[str, str],
+    batch: int,
+) -> Stored:
+    """Store what came beside the rows, before the rows: none may name an object that is not there.
+
+    Objects of records in quarantine are not kept: the record is sent again when it is mended.
+    """
+    sent: Iterable[pa.Table] = ()
+    if OBJECTS in arrived.tables:
+        every = arrived.tables
+        if isinstance(every, container.StoredTables):
+            sent = every.stored(OBJECTS).batches()
+        else:
+            sent = [every[OBJECTS]]
+    return Objects(body.folders.objects).put(
+        sent,
+        landed,
+        persons,
+        body.keys.seal,
+        provider=arrived.sender,
+        batch=batch,
+    )
 
 
 def next_batch(body: Body) -> int:

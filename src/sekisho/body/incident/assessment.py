@@ -61,6 +61,7 @@ def assess(
         "files": found.files,
         "bytes": found.bytes,
         "sealed_bytes": found.sealed,
+        "sealed_objects": found.objects,
         "unreadable": sorted(set(found.unreadable)),
         "persons": _persons(found, entries),
         "period": _period(found, entries),

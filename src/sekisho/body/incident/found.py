@@ -58,6 +58,8 @@ class Found:
     pseudonyms: set[str] = field(default_factory=set)
     projects: dict[str, set[int]] = field(default_factory=dict)
     sealed: int = 0
+    objects: int = 0
+    """Sealed images and variants; the folder of each is named by its person's key."""
     unreadable: list[str] = field(default_factory=list)
 
     def seen(self, days: pa.ChunkedArray) -> None:
@@ -97,6 +99,9 @@ def _look_at(found: Found, file: Path, leak: Path, converters: set[str]) -> None
             found.sealed += file.stat().st_size
             if name == KEYS:
                 found.parts.add("sealed-keys")
+            elif file.parts[-4:-3] == ("objects",):
+                found.objects += 1
+                found.everyone.add(file.parent.name)
         elif start.startswith(MANIFEST.encode()):
             _backup(found, file, converters)
         elif start.startswith(b"sekisho-converter-1\n"):

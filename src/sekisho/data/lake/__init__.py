@@ -18,6 +18,7 @@ from sekisho.data.lake.engine import Engine, Session
 from sekisho.data.lake.erasure import Erasure, Targets
 from sekisho.data.lake.lake import Lake
 from sekisho.data.lake.layout import HELD, held_schema, hold, replace_ids
+from sekisho.data.lake.objects import Objects, Stored
 from sekisho.data.lake.snapshot import Count, Snapshot, Versions
 
 __all__ = [
@@ -27,8 +28,10 @@ __all__ = [
     "Engine",
     "Erasure",
     "Lake",
+    "Objects",
     "Session",
     "Snapshot",
+    "Stored",
     "Targets",
     "Versions",
     "held_schema",
