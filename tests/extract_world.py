@@ -86,13 +86,14 @@ def send_out(town: MemoryTown, text: str) -> None:
     town.settle()
 
 
+def environment_of(town: MemoryTown, application: str) -> str:
+    """Return the body that has a project."""
+    return next(name for name in town.services if application in town.records(name, "project"))
+
+
 def project(town: MemoryTown, application: str) -> Json:
     """Return the state of a project at its environment."""
-    for name in town.services:
-        found = town.records(name, "project")
-        if application in found:
-            return found[application]
-    raise AssertionError(f"no body has a project {application}")
+    return town.records(environment_of(town, application), "project")[application]
 
 
 def quality(town: MemoryTown, application: str) -> Mapping[str, Json]:
@@ -102,8 +103,5 @@ def quality(town: MemoryTown, application: str) -> Mapping[str, Json]:
 
 def table(town: MemoryTown, application: str, name: str) -> pa.Table:
     """Return what the environment sees of a table."""
-    for body in town.services:
-        file = folder(town.body(body), application) / "data" / f"{name}.parquet"
-        if file.exists():
-            return pq.read_table(file)
-    raise AssertionError(f"no project {application} has a table {name}")
+    body = town.body(environment_of(town, application))
+    return pq.read_table(folder(body, application) / "data" / f"{name}.parquet")

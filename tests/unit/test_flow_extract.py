@@ -15,11 +15,12 @@ from exit_world import HEIR, LEAVER
 from memory_town import SEED, START, MemoryTown
 from sekisho.body.flows.conflicts import conflicts
 from sekisho.commands import linkage
-from sekisho.common.ids import body_domain
+from sekisho.common.ids import BodyId, body_domain
+from sekisho.framework import registries_for
 from sekisho.synthetic import Person, person_of
 
 FRAMEWORK = "4-several"
-HOLDERS = (HEIR, LEAVER)
+HOLDERS = (BodyId(HEIR), BodyId(LEAVER))
 MOVED = [
     one
     for one in (person_of(SEED, number) for number in range(150))
@@ -159,3 +160,65 @@ def test_each_extract_says_whom_histories_united_and_whom_they_could_not(town: M
         "conflicts": 0,
     }
     assert persons(town, "again") == 7
+
+
+def test_an_extract_that_a_late_list_stopped_is_made_once_when_the_list_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Refused while the holder's list is old, though a person opted out meanwhile; then made by
+    itself, by the list that came, without that person, and not a second time."""
+    town = world.town("2-2-certified", tmp_path)
+    world.submit(town, HEIR, "here", {1: ["h1"], 2: ["h2"]})
+    world.submit(town, LEAVER, "there", {1: ["t1"], 3: ["t3"]})
+    (registry,) = {one for holder in HOLDERS for one in registries_for(town.framework, holder)}
+    town.begin()
+    lost = lose_lists(town, monkeypatch, registry, LEAVER)
+    town.choose(registry, 3)
+    for _ in range(2):
+        town.begin()
+    assert lost
+    extracts.send_out(town, extracts.permit(town, "late", HOLDERS, "additional"))
+    waiting = extracts.project(town, "late")
+    assert (waiting["state"], waiting["held_up"]) == ("waiting", [LEAVER])
+    (refused,) = town.entries(LEAVER, "message.refused")
+    assert refused["code"] in ("opt-out.stale", "opt-out.list-gap")
+    assert town.entries(LEAVER, "extract.sent") == []
+
+    town.begin()
+    assert extracts.project(town, "late")["state"] == "waiting", "still without a list"
+    assert town.entries(LEAVER, "extract.sent") == []
+    monkeypatch.undo()
+    town.begin()
+    made = extracts.project(town, "late")
+    assert made["state"] == "ready"
+    held = town.records(LEAVER, "held-list")[registry]["header"]["number"]
+    (part,) = [one for name, one in made["parts"].items() if name.startswith(LEAVER)]
+    assert part["lists"][registry]["number"] == held
+    assert made["counts"]["included"] == 2
+    before = extracts.table(town, "late", "condition_occurrence")
+    assert before.num_rows == 3  # t3 is of who opted out while no list came
+    for _ in range(2):
+        town.begin()
+    for holder in HOLDERS:
+        assert len(town.entries(holder, "extract.sent")) == 1
+    environment = extracts.environment_of(town, "late")
+    assert len(town.entries(environment, "extract.made")) == 1
+    assert extracts.table(town, "late", "condition_occurrence") == before
+
+
+def lose_lists(
+    town: MemoryTown, monkeypatch: pytest.MonkeyPatch, registry: str, holder: str
+) -> list[str]:
+    """Lose every transfer from a registry to a holder from now on; return the messages lost."""
+    real = town.services[registry].deliver
+    lost: list[str] = []
+
+    def lose(message_id: str) -> str:
+        out, _ = town.services[registry].body.store.outgoing(message_id)
+        if (out.to, out.path) == (holder, "collection/payload"):
+            lost.append(message_id)
+            return "done"
+        return real(message_id)
+
+    monkeypatch.setattr(town.services[registry], "deliver", lose)
+    return lost
