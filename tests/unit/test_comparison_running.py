@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from comparison_world import write_run
@@ -10,7 +11,7 @@ from comparison_world import write_run
 from sekisho.common.errors import Refusal, UserError
 from sekisho.comparison import compare, running
 from sekisho.comparison.running import plan
-from sekisho.framework import load
+from sekisho.framework import Sync, desks, framework_files, load
 from sekisho.rehearsal.scenario import Scenario, read_scenario
 
 
@@ -28,6 +29,21 @@ def test_shared_doors_are_run_only_where_they_change_a_route(
     assert len(own) == 7
     assert shared == {"2-1", "2-2-public", "2-2-certified", "4-several"}
     assert all("changes nothing" in why.en for why in found.values() if why)
+
+
+def test_every_way_to_share_choices_is_run_where_several_bodies_manage_opt_out(
+    scenario: Scenario, root: Path
+) -> None:
+    """Each once, with the framework's own way as its own run; nowhere else."""
+    found: dict[str, list[str]] = {}
+    for one in plan(scenario, root):
+        if one.variant.startswith("sync-"):
+            found.setdefault(one.framework.id, []).append(one.variant)
+            said = one.scenario.override.opt_out["sync"]
+            assert one.variant == f"sync-{said}" != f"sync-{one.framework.opt_out.sync}"
+    several = {fw.id for fw in map(load, framework_files(root)) if fw.runs and len(desks(fw)) > 1}
+    assert set(found) == several != set()
+    assert all(len(set(ways)) == len(get_args(Sync)) - 1 for ways in found.values())
 
 
 def test_shared_doors_are_not_run_twice_where_the_scenario_has_them(
@@ -56,7 +72,7 @@ def test_a_run_that_fails_is_shown_and_the_others_go_on(
     assert "3" not in made.frameworks
     html = (tmp_path / "out" / "comparison.html").read_text("utf-8")
     assert "No list yet." in html
-    assert len(made.runs) == 10
+    assert len(made.runs) == 13
     assert said[0].startswith("1 ")
 
 

@@ -10,6 +10,7 @@ import orjson
 import pytest
 from comparison_world import write_run
 from rich.console import Console
+from rich.table import Table
 
 from sekisho.common.errors import UserError
 from sekisho.comparison import FIGURES, Comparison, Omission, beside, from_reports
@@ -229,3 +230,25 @@ def from_page(made: Comparison) -> str:
     from sekisho.comparison.page import page
 
     return page(made)
+
+
+def test_how_desks_share_choices_stands_side_by_side(root: Path, tmp_path: Path) -> None:
+    """Only of a framework that was run in several ways, and with what each way did to persons."""
+    used = {"several": 0, "several-sync-none": 4, "several-sync-lead": 0}
+    for name, persons in used.items():
+        folder = write_run(tmp_path / name, root, "4-several")
+        report = orjson.loads((folder / "report.json").read_bytes())
+        measures = {"used_after_opting_out": persons, "opt_out_window_days": 1 + persons}
+        report["measures"] |= measures | {"opt_out_unreached": 3 * persons}
+        (folder / "report.json").write_bytes(orjson.dumps(report))
+    folders = [tmp_path / name for name in used]
+    made = from_reports([*folders, write_run(tmp_path / "one", root, "1")], root=root)
+    assert [run.variant for run in made.runs] == ["own", "sync-none", "sync-lead", "own"]
+    (table,) = [t for t in made.lines() if isinstance(t, Table) and "共有" in str(t.title)]
+    cells = [list(column.cells) for column in table.columns]
+    assert len(cells[0]) == 3
+    assert [str(one) for one in cells[0]][1].startswith("4-several: オプトアウトを共有しない")
+    for column, value in zip(cells[1:], ("5", "12", "4"), strict=True):
+        assert value in str(column[1])
+    alone = from_reports([tmp_path / "one"], root=root)
+    assert not any("共有" in str(t.title) for t in alone.lines() if isinstance(t, Table))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sekisho.comparison.beside import Beside, beside, criteria
 from sekisho.comparison.figures import FIGURES, Figure, Value
 from sekisho.comparison.losses import Loss, in_order, losses
-from sekisho.comparison.remains import DOORS, Json, Run, Variant
+from sekisho.comparison.remains import VARIED, Json, Run, Variant
 from sekisho.framework import Claims, Text
 
 if TYPE_CHECKING:
@@ -198,7 +198,7 @@ class Comparison:
 
 
 def key_of(framework: str, variant: Variant) -> str:
-    return framework if variant == "own" else f"{framework} ({DOORS[variant].en})"
+    return framework if variant == "own" else f"{framework} ({VARIED[variant].en})"
 
 
 def _name(run: Run) -> str:

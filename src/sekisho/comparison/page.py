@@ -9,7 +9,7 @@ from sekisho.comparison.claiming import claims_section
 from sekisho.comparison.compared import Comparison
 from sekisho.comparison.figures import FIGURES, GROUP_TITLE, GROUPS, Figure, Group, spelled
 from sekisho.comparison.markup import both, document, note, row, section, table
-from sekisho.comparison.remains import DOORS, Run
+from sekisho.comparison.remains import VARIED, Run
 from sekisho.framework import Text, matrix
 
 _MATRIX = (
@@ -69,9 +69,9 @@ def _top(made: Comparison) -> str:
             "memo's. Counts are given with and without them.",
         )
         + '<p class="key"><span class="own"></span>'
-        + escape(f"{DOORS['own'].ja} / {DOORS['own'].en}")
+        + escape(f"{VARIED['own'].ja} / {VARIED['own'].en}")
         + '<span class="shared"></span>'
-        + escape(f"{DOORS['shared'].ja} / {DOORS['shared'].en}")
+        + escape(f"{VARIED['shared'].ja} / {VARIED['shared'].en}")
         + f"</p>{_alarm(made)}</header>"
     )
 
@@ -117,8 +117,8 @@ def _lined(text: dict[str, str]) -> str:
 
 
 def _label(run: Run) -> str:
-    """Name a run in a table's first cell; shared doors are said."""
-    said = f"<small>{both(DOORS['shared'])}</small>" if run.variant == "shared" else ""
+    """Name a run in a table's first cell; what differs from the framework's file is said."""
+    said = f"<small>{both(VARIED[run.variant])}</small>" if run.variant != "own" else ""
     return both(run.title) + said
 
 
@@ -266,12 +266,12 @@ def _gaps(made: Comparison) -> str:
     for one in made.omitted:
         word = Text(ja="省略", en="left out") if one.skipped else Text(ja="失敗", en="failed")
         said = Text(
-            ja=f"{word.ja}：{one.framework}（{DOORS[one.variant].ja}）　{one.why.ja}",
-            en=f"{word.en}: {one.framework} ({DOORS[one.variant].en}): {one.why.en}",
+            ja=f"{word.ja}：{one.framework}（{VARIED[one.variant].ja}）　{one.why.ja}",
+            en=f"{word.en}: {one.framework} ({VARIED[one.variant].en}): {one.why.en}",
         )
         items.append(f"<li>{both(said)}</li>")
     for run in made.runs:
-        where = f"{run.framework}, {DOORS[run.variant].en}"
+        where = f"{run.framework}, {VARIED[run.variant].en}"
         items += [f"<li>{escape(f'{where}: {note}')}</li>" for note in run.report["notes"]]
         if run.report["failed"]:
             count = len(run.report["failed"])

@@ -14,15 +14,22 @@ from sekisho.common.errors import UserError
 from sekisho.framework import Framework, Text, baselines, difference, find, load
 
 Json = dict[str, Any]
-Variant = Literal["own", "shared"]
+Variant = Literal[
+    "own", "shared", "sync-none", "sync-lead", "sync-replicated", "sync-joint_registry"
+]
 
 VARIANTS: tuple[Variant, ...] = get_args(Variant)
 
-DOORS: dict[Variant, Text] = {
+VARIED: dict[Variant, Text] = {
     "own": Text(ja="枠組みのとおりの窓口", en="doors as the framework has them"),
     "shared": Text(ja="共通の窓口", en="shared doors"),
+    "sync-none": Text(ja="オプトアウトを共有しない", en="desks share no choices"),
+    "sync-lead": Text(ja="オプトアウトは一機関が台帳を持つ", en="one desk keeps all choices"),
+    "sync-replicated": Text(ja="オプトアウトを互いに伝える", en="desks tell each other choices"),
+    "sync-joint_registry": Text(ja="オプトアウトの共同台帳", en="a joint registry of choices"),
 }
-"""``shared``: one submission and one application, split behind the door."""
+"""``shared``: one submission and one application, split behind the door. ``sync-…``: another way in
+which a choice stated at one desk comes to count for the data of other bodies (`opt_out.sync`)."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +67,7 @@ class Run:
 def read_run(folder: Path, root: Path, variant: Variant | None = None) -> Run:
     """Read what a rehearsal left in ``folder``.
 
-    The variant is told by the folder's name (``…-shared``) where it is not given.
+    The variant is told by the folder's name (``…-shared``, ``…-sync-none``) where it is not given.
 
     Raises:
         UserError: the folder has no report of a run, or one that cannot be read.
@@ -68,14 +75,17 @@ def read_run(folder: Path, root: Path, variant: Variant | None = None) -> Run:
     report = read_report(folder / "report.json")
     own = folder / "framework.toml"
     definition = load(own if own.is_file() else find(report["framework"], root), root)
-    named = folder.name.rpartition("-")[2]
     return Run(
-        variant or ("shared" if named == "shared" else "own"),
+        variant or _variant(folder.name),
         definition,
         report,
         {name: _digests(folder / "released" / name) for name in sorted(report["released"])},
         change_of(definition, root),
     )
+
+
+def _variant(name: str) -> Variant:
+    return next((one for one in VARIANTS if name.endswith(f"-{one}")), "own")
 
 
 def read_report(file: Path) -> Json:

@@ -19,7 +19,9 @@ from sekisho.framework import (
     Claims,
     DataKinds,
     Framework,
+    Sync,
     Text,
+    desks,
     framework_files,
     kinds_of,
     load,
@@ -33,6 +35,13 @@ from sekisho.rehearsal.scenario import Scenario
 Progress = Callable[[str], None]
 
 RUNS = "runs"
+SHARING: dict[Sync, Variant] = {
+    "none": "sync-none",
+    "lead": "sync-lead",
+    "replicated": "sync-replicated",
+    "joint_registry": "sync-joint_registry",
+}
+"""Ways in which desks share choices; each is run where several bodies manage opt-out."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +59,9 @@ def compare(
 ) -> Comparison:
     """Run ``scenario`` through all frameworks of ``root`` and lay them side by side in ``out``.
 
-    Each framework runs with its own doors, then with shared ones where that changes anything. One
-    that ends with an error is shown as such; the others go on.
+    Each framework runs with its own doors, then with shared ones where that changes anything, and
+    where several bodies manage opt-out, with every other way to share choices. One that ends with
+    an error is shown as such; the others go on.
 
     Raises:
         UserError: ``out`` is not empty.
@@ -136,6 +146,11 @@ def plan(scenario: Scenario, root: Path) -> Iterator[Planned]:
         shared = shared.with_override("doors", "application", "shared")
         same = _unchanged(own, fw, kinds_of(fw, file, root))
         yield Planned(fw, "shared", shared, same)
+        if len(desks(fw)) > 1:
+            now = own.override.opt_out.get("sync", fw.opt_out.sync)
+            for sync, variant in SHARING.items():
+                if sync != now:
+                    yield Planned(fw, variant, own.with_override("opt_out", "sync", sync))
 
 
 def _unchanged(scenario: Scenario, fw: Framework, kinds: DataKinds) -> Text | None:

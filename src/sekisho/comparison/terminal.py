@@ -11,6 +11,11 @@ from rich.table import Table
 from sekisho.comparison.beside import ANSWER_TITLE, ANSWERS, Beside
 from sekisho.comparison.compared import Comparison, key_of
 from sekisho.comparison.figures import BY_ID, FIGURES, spelled
+from sekisho.comparison.remains import VARIED
+from sekisho.framework import Text
+
+OF_SHARING = ("used_after_opting_out", "opt_out_unreached", "opt_out_window_days")
+"""Figures that tell one way to share choices from another."""
 
 
 def lines(made: Comparison) -> list[str | Table]:
@@ -22,6 +27,7 @@ def lines(made: Comparison) -> list[str | Table]:
         f"\n[bold]模擬 / simulation[/bold]: {head}. 推奨なし / no recommendation.\n",
         _figures(made),
         *_released(made),
+        *_shared_choices(made),
         _lost(made),
         *_claims(made),
         *_gaps(made),
@@ -49,6 +55,29 @@ def _figures(made: Comparison) -> Table:
             cells.append(cell)
         table.add_row(f"{escape(figure.title.ja)}\n[dim]{escape(figure.title.en)}[/dim]", *cells)
     return table
+
+
+def _shared_choices(made: Comparison) -> Iterator[Table]:
+    """Yield what became of choices by how bodies share them, where several manage opt-out."""
+    several = {run.framework for run in made.runs if run.variant.startswith("sync-")}
+    if not several:
+        return
+    title = "申出の共有の仕方ごとの値 / how desks share choices"
+    table = Table(title=title, title_justify="left", padding=(0, 0), collapse_padding=True)
+    shown = [one for one in FIGURES if one.id in OF_SHARING]
+    for heading in ("", *(f"{escape(one.title.ja)}\n{escape(one.title.en)}" for one in shown)):
+        table.add_column(heading, overflow="fold", justify="right" if heading else "left")
+    for run in made.runs:
+        if run.framework in several and run.variant != "shared":
+            values = [one.read(run) for one in shown]
+            said = [
+                "–" if value is None else spelled(value.value, one.unit)
+                for value, one in zip(values, shown, strict=True)
+            ]
+            way = Text(ja="枠組みのとおり", en="as the framework has it")
+            name = way if run.variant == "own" else VARIED[run.variant]
+            table.add_row(f"{escape(f'{run.framework}: {name.ja}')}\n[dim]{name.en}[/dim]", *said)
+    yield table
 
 
 def _released(made: Comparison) -> Iterator[str]:

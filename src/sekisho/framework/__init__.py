@@ -40,6 +40,7 @@ from sekisho.framework.model import (
     Decision,
     Framework,
     Function,
+    Sync,
     Text,
 )
 from sekisho.framework.reader import (
@@ -122,6 +123,7 @@ __all__ = [
     "Statement",
     "Step",
     "SubmissionRoute",
+    "Sync",
     "Text",
     "Window",
     "alias_receivers",
