@@ -127,6 +127,7 @@ def _figures(fw: Framework, body: str, rows: int, days: int) -> dict[str, Any]:
                 "without_person_row": 0,
                 "rows": {"person": 5, "measurement": 11},
                 "repeated": {"measurement": 0},
+                "collapsed": {"measurement": 0},
             },
             "digests": {"person": "ab" * 32},
             "incidents": [],

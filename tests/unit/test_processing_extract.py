@@ -91,6 +91,8 @@ def test_only_permitted_classes_columns_and_days_leave(lake: Lake) -> None:
         "person_key",
         "source_id",
         "visit_ref",
+        "fact",
+        "route",
         "condition_start_date",
         "condition_source_value",
         "condition_source_system",

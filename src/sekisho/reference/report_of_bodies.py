@@ -240,7 +240,11 @@ class Bias(Strict, frozen=True):
 
 
 class PartSeen(Strict, frozen=True):
-    """One holder's part of an extract, for one class of data."""
+    """One holder's part of an extract, for one class of data.
+
+    ``vocabularies``: the versions by which codes were read; without any, the same fact by several
+    routes is known only where code and system are the same.
+    """
 
     application: str
     holder: str
@@ -248,6 +252,7 @@ class PartSeen(Strict, frozen=True):
     processed: bool
     plan: Digest
     snapshot: Count
+    vocabularies: list[str]
     lists: dict[str, ListUsed]
     rows: Counts
     persons: Count
@@ -262,7 +267,7 @@ class Gate(Strict, frozen=True):
     """Distinct persons at the gate: received = opted_out + outside_cohort + included.
 
     ``linked``: included persons of whom several holders sent records. ``repeated``: rows of a
-    record that several holders sent.
+    record that several holders sent. ``collapsed``: rows of a fact that came by a better route.
     """
 
     received: Count
@@ -273,6 +278,7 @@ class Gate(Strict, frozen=True):
     without_person_row: Count
     rows: Counts
     repeated: Counts
+    collapsed: Counts
 
 
 class Problem(Strict, frozen=True):

@@ -34,6 +34,7 @@ from sekisho.data.processing import (
     make_plan,
     process,
     read_rules,
+    read_same_fact,
     retag,
 )
 from sekisho.data.release import Member, profile, read_rule_sets
@@ -95,7 +96,8 @@ def plan_of(body: Body, granted: Granted, operator: str, classes: tuple[str, ...
     """Return the plan of a permit under this body's rules for its form."""
     rules = read_rules(body.rules / "processing" / f"{granted.permit.form}.toml")
     by = body.framework.open.identifier
-    return make_plan(order_of(granted, operator, classes), rules, identifier=by)
+    same = read_same_fact(body.rules / "same-fact.toml")
+    return make_plan(order_of(granted, operator, classes), rules, identifier=by, same=same)
 
 
 def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
@@ -131,6 +133,7 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
         "processed": route.processor == body.id,
         "plan": plan.plan_hash,
         "snapshot": snapshot.number,
+        "vocabularies": lake.vocabularies_of(snapshot),
         "lists": {h.registry: {"number": h.number, "digest": h.digest} for h, _ in lists},
         "rows": {table: rows.num_rows for table, rows in tables.items()},
         "persons": len(persons),

@@ -302,6 +302,7 @@ def _receipt(
         },
         "parts": {
             name: {key: about[key] for key in ("plan", "snapshot", "lists", "rows", "persons")}
+            | {"vocabularies": about["vocabularies"]}
             | {"dropped": about["dropped"], "linkage": about["linkage"], "bias": about["bias"]}
             | {"statement": about["statement"]}
             for name, about in sorted(state["parts"].items())

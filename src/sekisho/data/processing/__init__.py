@@ -33,6 +33,7 @@ from sekisho.data.processing.parquet import write_tables
 from sekisho.data.processing.plan import Plan, PlannedTable, make_plan
 from sekisho.data.processing.process import Processed, process
 from sekisho.data.processing.rules import Rules, read_rules
+from sekisho.data.processing.same import SameFact, read_same_fact
 
 __all__ = [
     "ClassCounts",
@@ -50,6 +51,7 @@ __all__ = [
     "PlannedTable",
     "Processed",
     "Rules",
+    "SameFact",
     "extract",
     "find_members",
     "gate",
@@ -57,6 +59,7 @@ __all__ = [
     "matches",
     "process",
     "read_rules",
+    "read_same_fact",
     "released_schema",
     "retag",
     "sent_schema",

@@ -14,6 +14,7 @@ from sekisho.data.lake.engine import Engine
 from sekisho.data.lake.sql import Sql, fill, literal, literals, name, names
 from sekisho.data.processing.order import Period
 from sekisho.data.processing.plan import Plan, PlannedTable
+from sekisho.data.processing.same import fact_of, route_of
 
 Tables = Mapping[str, pa.Table]
 
@@ -99,7 +100,8 @@ def retag(tables: Tables, tags: Mapping[str, str]) -> dict[str, pa.Table]:
 
 def sent_schema(planned: PlannedTable, person: str) -> pa.Schema:
     """Return the columns of a table on its way; ``person`` is person_key or tag."""
-    links = [(column, pa.string()) for column in (person, "source_id", "visit_ref")]
+    links = [(column, pa.string()) for column in (person, "source_id", "visit_ref", "fact")]
+    links.append(("route", pa.int64()))
     return pa.schema(links + [(column.name, arrow_type(column)) for column in planned.sent])
 
 
@@ -133,11 +135,14 @@ def _rows(
     visit = fill("{salt} || r.visit_ref", salt=salt)
     record = fill("{salt} || r.record_type || '|' || r.source_id", salt=salt)
     columns = [column.name for column in planned.sent]
+    same = None if plan.same is None else plan.same.of(planned.name)
     query = fill(
         _ROWS,
         table=name(planned.name),
         record=engine.digest(record),
         visit=engine.digest(visit) if linked else Sql("CAST(NULL AS STRING)"),
+        fact=Sql("NULL") if not plan.same or not same else fact_of(plan.same, same, engine, salt),
+        route=Sql("NULL") if not plan.same or not same else route_of(plan.same, same),
         columns=Sql("".join(f", r.{name(column)}" for column in columns)),
         data_class=literal(data_class),
         period=_within(planned, plan.order.period),
@@ -177,8 +182,8 @@ JOIN opted_out o ON o.data_class = s.data_class AND o.person_key = s.person_key
 GROUP BY s.data_class
 """
 _ROWS = """
-SELECT r.person_key, substr({record}, 1, 32) AS source_id, substr({visit}, 1, 32) AS visit_ref
-  {columns}
+SELECT r.person_key, substr({record}, 1, 32) AS source_id, substr({visit}, 1, 32) AS visit_ref,
+  CAST({fact} AS STRING) AS fact, CAST({route} AS BIGINT) AS route{columns}
 FROM {table} r
 JOIN kept k ON k.person_key = r.person_key AND k.data_class = r.data_class
 WHERE r.data_class = {data_class} AND {period}

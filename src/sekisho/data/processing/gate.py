@@ -77,6 +77,7 @@ class GateCounts:
     received = opted_out + outside_cohort + included. ``opted_out`` counts those of whom nothing
     was left; who lost one class only is counted in the incidents. ``linked``: included persons of
     whom several holders sent records. ``repeated``: rows of a record that several holders sent.
+    ``collapsed``: rows of a fact that came by a better route as well.
     """
 
     received: int
@@ -87,6 +88,7 @@ class GateCounts:
     without_person_row: int
     rows: Mapping[str, int]
     repeated: Mapping[str, int]
+    collapsed: Mapping[str, int]
 
     def to_dict(self) -> dict[str, Any]:
         return {
@@ -98,6 +100,7 @@ class GateCounts:
             "without_person_row": self.without_person_row,
             "rows": dict(self.rows),
             "repeated": dict(self.repeated),
+            "collapsed": dict(self.collapsed),
         }
 
 
@@ -148,6 +151,7 @@ def gate(
             without_person_row=_without_row(session, plan),
             rows={table: rows.num_rows for table, rows in issued.tables.items()},
             repeated=issued.repeated,
+            collapsed=issued.collapsed,
         )
         incidents = _incidents(session, plan)
         by_link = int(session.fetch(Sql(_BY_LINK)).to_pylist()[0]["n"])

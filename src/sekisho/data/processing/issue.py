@@ -12,14 +12,17 @@ from sekisho.data.lake import Engine, Session
 from sekisho.data.lake.sql import Sql, fill, name, names
 from sekisho.data.linkage import define_one_row, filled
 from sekisho.data.processing.plan import PlannedTable
+from sekisho.data.processing.same import COUNTED, SEVERAL
 
 
 @dataclass(frozen=True)
 class Issued:
-    """``repeated``: rows left out because another holder sent the same record as well."""
+    """``repeated``: rows left out because another holder sent the same record as well.
+    ``collapsed``: rows left out because the same fact came by a route that counts before."""
 
     tables: Mapping[str, pa.Table]
     repeated: Mapping[str, int]
+    collapsed: Mapping[str, int]
 
 
 def issue_tables(
@@ -34,13 +37,16 @@ def issue_tables(
     asked = sorted((p for p in tables if p.asked), key=lambda p: p.name != "visit_occurrence")
     done: dict[str, pa.Table] = {}
     repeated: dict[str, int] = {}
+    collapsed: dict[str, int] = {}
     for planned in asked:
         if planned.table.key is None:
             done[planned.name] = _one_row(session, planned)
             continue
         repeated[planned.name] = _define_rows(session, engine, planned, several)
+        collapsed[planned.name] = _collapse(session, planned.name)
         done[planned.name] = _numbered(session, planned)
-    return Issued(dict(sorted(done.items())), dict(sorted(repeated.items())))
+    counts = (dict(sorted(one.items())) for one in (repeated, collapsed))
+    return Issued(dict(sorted(done.items())), *counts)
 
 
 def released_schema(planned: PlannedTable) -> pa.Schema:
@@ -69,7 +75,7 @@ def _one_row(session: Session, planned: PlannedTable) -> pa.Table:
 
 
 def _define_rows(session: Session, engine: Engine, planned: PlannedTable, several: bool) -> int:
-    """Define ``rows_TABLE``: each record once; return how many rows were left out.
+    """Define ``once_TABLE``: each record once; return how many rows were left out.
 
     A record (person, class, source id) that several holders sent is taken whole from one of them:
     from the one that says most, then from the one whose content comes first. Equal rows of two
@@ -77,7 +83,7 @@ def _define_rows(session: Session, engine: Engine, planned: PlannedTable, severa
     """
     table = planned.name
     columns = [column.name for column in planned.sent]
-    every, chosen = name(f"every_{table}"), name(f"rows_{table}")
+    every, chosen = name(f"every_{table}"), name(f"once_{table}")
     query = fill(_EVERY, columns=_listed(columns, "r."), source=name(f"in_{table}"))
     session.define(every, query, keep=several)
     left_out = 0
@@ -101,6 +107,14 @@ def _define_rows(session: Session, engine: Engine, planned: PlannedTable, severa
             return left_out
     session.define(chosen, fill("SELECT * FROM {every}", every=every))
     return left_out
+
+
+def _collapse(session: Session, table: str) -> int:
+    """Define ``rows_TABLE``: each fact by one route; return how many rows were left out."""
+    once, rows = name(f"once_{table}"), name(f"rows_{table}")
+    several = session.fetch(fill(SEVERAL, rows=once)).num_rows > 0
+    session.define(rows, fill(COUNTED if several else "SELECT * FROM {rows}", rows=once))
+    return _size(session, once) - _size(session, rows) if several else 0
 
 
 def _numbered(session: Session, planned: PlannedTable) -> pa.Table:
@@ -152,7 +166,7 @@ _PERSONS = (
     "SELECT {columns} FROM {source} s JOIN ids i ON i.pseudonym = s.pseudonym ORDER BY person_id"
 )
 _EVERY = """
-SELECT k.person_id, k.data_class, r.part, r.source_id, r.visit_ref{columns}
+SELECT k.person_id, k.data_class, r.part, r.source_id, r.visit_ref, r.fact, r.route{columns}
 FROM {source} r JOIN keyed k ON k.part = r.part AND k.tag = r.tag
 """
 _TWICE = """

@@ -15,6 +15,7 @@ from sekisho.common.errors import Refusal
 from sekisho.data.lake import Snapshot
 from sekisho.data.processing.order import ExtractOrder
 from sekisho.data.processing.rules import Rules
+from sekisho.data.processing.same import SameFact
 from sekisho.pseudonym.identifiers import NORMAL_FORM
 
 
@@ -60,6 +61,8 @@ class Plan:
     snapshot: Snapshot | None = None
     identifier: str = "history"
     """What ties a person's records together, by the framework."""
+    same: SameFact | None = None
+    """Which rows are the same fact; None: every row is a fact of its own."""
 
     def at(self, snapshot: Snapshot) -> Plan:
         """Return the plan as it is carried out on one snapshot."""
@@ -80,6 +83,7 @@ class Plan:
             "rules": {"id": self.rules, "digest": self.rules_digest},
             "tables": tables,
             "snapshot": None if self.snapshot is None else self.snapshot.to_dict(),
+            "same_fact": None if self.same is None else self.same.digest,
             "identifiers": {"by": self.identifier, "normal_form": NORMAL_FORM},
         }
 
@@ -103,6 +107,7 @@ def make_plan(
     snapshot: Snapshot | None = None,
     *,
     identifier: str = "history",
+    same: SameFact | None = None,
 ) -> Plan:
     """Make the plan of an order.
 
@@ -133,7 +138,7 @@ def make_plan(
             rules.action(it.table, column)
         planned.append(it)
     named = f"{rules.id} {rules.version}"
-    return Plan(order, named, rules.digest, tuple(planned), snapshot, identifier)
+    return Plan(order, named, rules.digest, tuple(planned), snapshot, identifier, same)
 
 
 def _released(of: Table, asked: Collection[str]) -> tuple[str, ...]:
