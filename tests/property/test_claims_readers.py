@@ -159,3 +159,30 @@ def test_any_table_of_a_cdm_is_read_and_balanced(
         settled(whole.getvalue(), "cdm.zip", "omop-csv")
     else:
         settled(data, f"{name}.csv", "omop-csv")
+
+
+LAYOUT = Path(__file__).parents[1] / "layouts" / "synthea.toml"
+OBSERVATIONS = "DATE,PATIENT,ENCOUNTER,CATEGORY,CODE,DESCRIPTION,VALUE,UNITS,TYPE"
+CARE = st.sampled_from(["2", "7131", "01", "02", "202603", "138057", "0000012345", "", "x", '"'])
+
+
+@quick
+@given(
+    st.lists(table_lines, max_size=15), st.booleans(), st.binary(max_size=10), st.integers(0, 99)
+)
+def test_any_table_of_a_layout_is_read_and_balanced(
+    lines: list[str], named: bool, noise: bytes, place: int
+) -> None:
+    whole = [OBSERVATIONS, *lines] if named else lines
+    settled(noisy(whole, noise, place, "utf-8"), "observations.csv", f"table:{LAYOUT}")
+
+
+@quick
+@given(
+    st.lists(st.lists(CARE, max_size=18).map(",".join), max_size=15),
+    st.binary(max_size=10),
+    st.integers(0, 99),
+)
+def test_any_care_claim_is_read_and_balanced(lines: list[str], noise: bytes, place: int) -> None:
+    start = ["2,1,7131,01,202603,1370000001,138057,0000012345,,,,,,,19400401,2,22"]
+    settled(noisy([*start, *lines], noise, place, "cp932"), "care.csv", "table:care-claims")

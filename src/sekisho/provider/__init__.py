@@ -15,7 +15,8 @@ from sekisho.provider.findings import EXPLANATIONS, Finding
 from sekisho.provider.gathering import Classify
 from sekisho.provider.notice import NoticeBook
 from sekisho.provider.profile import Profile, read_mapping
-from sekisho.provider.readers import FORMATS, Format, format_of
+from sekisho.provider.readers import FORMATS, Format, described_names, format_of
+from sekisho.provider.readers.table_layout import layout_schema
 from sekisho.provider.records import Identity, Note, Outcome, Record
 from sekisho.provider.sources import Limits
 from sekisho.provider.submission import Part, Prepared, Refused, Withheld, prepare, read, repeatable
@@ -38,7 +39,9 @@ __all__ = [
     "Record",
     "Refused",
     "Withheld",
+    "described_names",
     "format_of",
+    "layout_schema",
     "prepare",
     "read",
     "read_mapping",

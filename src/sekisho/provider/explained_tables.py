@@ -5,6 +5,7 @@ from __future__ import annotations
 from sekisho.provider.explained import Explanation
 
 _DPC = "DPC調査 実施説明資料 (厚生労働省): EF統合ファイル, Dファイル, 様式1"
+_LAYOUT = "the layout that the provider or this program declares for the file"
 _CDM_TYPES = "OMOP CDM 5.4: columns and their types"
 
 TABLES: dict[str, Explanation] = {
@@ -15,6 +16,22 @@ TABLES: dict[str, Explanation] = {
     ),
     "table.number": Explanation(
         "数値の列が数値ではありません。", "A column of numbers holds something else.", _CDM_TYPES
+    ),
+    "table.headings": Explanation(
+        "配置定義（レイアウト）が求める見出しがファイルにありません。",
+        "A heading that the layout asks for is not in the file.",
+        _LAYOUT,
+    ),
+    "table.key": Explanation(
+        "記録を特定する列が空です。", "The columns that name the record are blank.", _LAYOUT
+    ),
+    "table.code": Explanation(
+        "配置定義の対応表にない値です。", "The layout's map has no such value.", _LAYOUT
+    ),
+    "table.experimental": Explanation(
+        "この配置定義は試験的です。送る前に内容を確かめてください。",
+        "This layout is experimental: look at what would leave before it is sent.",
+        "no public file confirms the layout",
     ),
     "omop.columns": Explanation(
         "表に必要な列がありません（人、主キー、日付、概念）。",

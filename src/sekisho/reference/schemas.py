@@ -15,6 +15,7 @@ from sekisho.control import catalogue, optout, review, uses
 from sekisho.data import linkage, processing, release
 from sekisho.data.analysis import study
 from sekisho.exchange import overdue
+from sekisho.provider import layout_schema
 from sekisho.reference.report import Report
 from sekisho.rehearsal import scenario
 
@@ -48,6 +49,7 @@ def all_schemas() -> dict[str, Json]:
         "rules-review-permit": ("rules/review/permit.toml", review.permit_schema()),
         "rules-exchange": ("rules/exchange.toml: how messages may wait", overdue.schema()),
         "rules-uses": ("rules/uses.toml: when an index of uses is missing", uses.schema()),
+        "layout": ("a layout of a provider's own table", layout_schema()),
         "committee": ("committee.toml: who sits on a body's committee", review.committee_schema()),
     }
     titles = {

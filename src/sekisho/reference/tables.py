@@ -10,7 +10,7 @@ from sekisho.cdm import TABLES, Role, Table
 from sekisho.common import errors
 from sekisho.control.ledger import kinds
 from sekisho.control.review import COMMAND_ROLES, STAGE_OWNERS, TERMINAL, Stage, stage_diagram
-from sekisho.provider import EXPLANATIONS, FORMATS
+from sekisho.provider import EXPLANATIONS, FORMATS, described_names, format_of
 from sekisho.reference.markdown import code, page, table
 
 
@@ -145,7 +145,10 @@ def formats_page() -> str:
         groups[name.partition(".")[0]].append((code(name), said.ja, said.en, said.rule))
     formats = table(
         ("format", "family", "not verified"),
-        [(code(one.id), one.family, one.unverified) for one in FORMATS.values()],
+        [
+            (code(one.id), one.family, one.unverified)
+            for one in (*FORMATS.values(), *map(format_of, described_names()))
+        ],
     )
     about = (
         "Formats for which there is a reader. Records of one family supersede one another. Other "

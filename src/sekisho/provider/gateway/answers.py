@@ -78,7 +78,7 @@ class Answers:
         self._accepted(resp, job, new)
 
     def take(self, req: falcon.Request, resp: falcon.Response, client: Client, format: str) -> None:
-        format_id = format_of(format).id
+        format_id = format_of(format, own_layouts=False).id
         key = _key(req.get_header("Idempotency-Key"))
         with self._received(req) as file:
             job, new = self._take(client, format_id, file, key)
@@ -102,7 +102,7 @@ class Answers:
             raise UserError("upload.empty", "The upload is empty.")
         require_room(self.folder, length)
         said = read_metadata(req.get_header("Upload-Metadata") or "")
-        format_id = format_of(said.get("format", "")).id
+        format_id = format_of(said.get("format", ""), own_layouts=False).id
         made = self.uploads.begin(
             client.name,
             format_id,

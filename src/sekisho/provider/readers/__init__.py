@@ -19,14 +19,21 @@ from sekisho.provider.readers import (
     jp_clins,
     omop_csv,
     ssmix,
+    table,
     uke,
     vcf,
 )
 from sekisho.provider.readers.ssmix_storage import arranged
+from sekisho.provider.readers.table_layout import (
+    Layout,
+    load_layout,
+    shipped_layout,
+    shipped_layouts,
+)
 from sekisho.provider.records import Note, Record
 from sekisho.provider.sources import Limits
 
-__all__ = ["FORMATS", "Format", "format_of"]
+__all__ = ["FORMATS", "Format", "described_names", "format_of"]
 
 
 @dataclass(frozen=True)
@@ -75,16 +82,40 @@ FORMATS: dict[str, Format] = {
 }
 
 
-def format_of(name: str) -> Format:
+BY_LAYOUT = "table:"
+"""Begins the name of a format that a layout describes: a shipped one's name, or a file."""
+
+
+def format_of(name: str, *, own_layouts: bool = True) -> Format:
     """Return the format called ``name``.
 
+    Args:
+        own_layouts: whether ``table:`` may name a file; not where another program chooses the name.
+
     Raises:
-        UserError: there is no reader for it.
+        UserError: there is no reader for it, or its layout is not sound.
     """
+    if name.startswith(BY_LAYOUT):
+        layout = name.removeprefix(BY_LAYOUT)
+        if layout in shipped_layouts():
+            return _described(shipped_layout(layout))
+        if own_layouts and layout.endswith(".toml"):
+            return _described(load_layout(Path(layout)))
     if name not in FORMATS:
         raise UserError(
             "format.unknown",
             f"There is no reader for the format {name!r}.",
-            next_step=f"formats: {', '.join(FORMATS)}",
+            next_step=f"formats: {', '.join([*FORMATS, *described_names()])}, or table:LAYOUT.toml",
         )
     return FORMATS[name]
+
+
+def described_names() -> list[str]:
+    """Return the formats that a shipped layout describes."""
+    return [f"{BY_LAYOUT}{name}" for name in shipped_layouts()]
+
+
+def _described(layout: Layout) -> Format:
+    name = f"{BY_LAYOUT}{layout.id}"
+    unverified = f"experimental: {layout.source}" if layout.experimental else ""
+    return Format(name, name, table.reader_of(layout), unverified=unverified)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sekisho.cdm import TABLES, Column, Table
+from sekisho.provider.readers.table_layout import needed_days
 from sekisho.provider.readers.tabular import Cells
 from sekisho.provider.readers.typed import value
 from sekisho.provider.records import OTHER, Outcome, Record, Unreadable
@@ -59,7 +60,7 @@ class Reading:
         if not key:
             raise Unreadable("omop.key")
         read = {column.name: value(line.fields[at], column) for column, at in self.columns}
-        for column in _days(self.table):
+        for column in needed_days(self.table):
             if read[column] is None:
                 raise Unreadable("date.missing")
         unit = f"{self.table.name}/{key}"
@@ -96,7 +97,7 @@ def reading_of(name: str, headings: list[str]) -> Reading | None:
     at = {heading: place for place, heading in reversed(list(enumerate(headings)))}
     columns = tuple((c, at[c.name]) for c in table.content if c.name in at)
     key = at.get(table.key or "person_id", -1)
-    needed = {"person_id", *_days(table), *_concepts(table)}
+    needed = {"person_id", *needed_days(table), *_concepts(table)}
     texts = [t for t in _TEXTS if t in at and t not in {c.name for c in table.content}]
     return Reading(
         table,
@@ -107,14 +108,6 @@ def reading_of(name: str, headings: list[str]) -> Reading | None:
         tuple(at[t] for t in texts),
         key < 0 or not needed <= at.keys(),
     )
-
-
-def _days(table: Table) -> list[str]:
-    """Return the days that every row has: the first date of a table, with the end of a period."""
-    dates = [c.name for c in table.content if c.type == "date"]
-    if table.name == "cost":
-        return []
-    return dates if table.name.endswith("_period") else dates[:1]
 
 
 def _concepts(table: Table) -> list[str]:
