@@ -14,21 +14,7 @@ from typing import Any
 import orjson
 
 from sekisho.body.config import read_config
-from sekisho.body.flows import (
-    accounts,
-    countersign,
-    exit,
-    expulsion,
-    incident,
-    job,
-    lists,
-    optout,
-    permits,
-    project,
-    review,
-    revocation,
-    succession,
-)
+from sekisho.body.flows import job, permits, project
 from sekisho.body.flows.payloads import FOLDER, name_of
 from sekisho.body.generations import earlier, generation
 from sekisho.common.canonical import digest, file_digest
@@ -39,42 +25,10 @@ from sekisho.exchange.directory import Directory
 from sekisho.exchange.globalkey import read_global_key
 from sekisho.exchange.transfer import RECEIPT
 from sekisho.framework import load
+from sekisho.rehearsal.documents import document_of, is_named, kind_of, signer_of
 from sekisho.rehearsal.ledgers import Cosigned, Ledgers
 
 Json = dict[str, Any]
-KINDS: tuple[tuple[str, str], ...] = (
-    ("receipts/extract-", project.RECEIPT),
-    ("receipts/release-", job.RECEIPT),
-    ("receipts/", RECEIPT),
-    ("choices/", optout.RECEIPT),
-    ("lists/", lists.LIST),
-    ("statements/", accounts.STATEMENT),
-    ("decisions/", review.DECISION),
-    ("countersignatures/", countersign.COUNTERSIGNATURE),
-    ("revocations/", revocation.REVOCATION),
-    ("revoked-bodies/", expulsion.KIND),
-    ("incidents/", incident.NOTICE),
-    ("withdrawals/", exit.KIND),
-    ("successions/", succession.RECEIPT),
-)
-"""What a document of a body's folder is, by the beginning of its name; the first that fits."""
-
-SIGNED = {
-    "submission.landed": "receipts/{submission}.jws",
-    "optout.choice": "choices/{ref}.jws",
-    "optout.statement": "statements/{registry}-{number:08d}.jws",
-    "optout.list": "lists/{number:08d}.jws",
-    "extract.countersigned": "countersignatures/{application}.jws",
-    "lane.decided": "decisions/{application}.jws",
-    "oversight.revoked": "revoked-bodies/{body}.jws",
-    "lane.revoked": "revocations/{application}.jws",
-    "permit.received": "permits/{application}.json",
-    "incident.notified": "incidents/{incident}/{provider}.jws",
-    "extract.made": "receipts/extract-{application}.jws",
-    "release.made": "receipts/release-{application}-{run}.jws",
-}
-"""The document that a body signed or took with an entry of this kind."""
-
 ERASED = "payload.erased"
 
 
@@ -156,6 +110,9 @@ class _Run:
         self.erased: dict[Path, str] = {}
         """Documents whose payload was erased, and on which day (UTC)."""
         self.closed: set[str] = set()
+        """Projects whose permit was taken back."""
+        self.gone: set[str] = set()
+        """Bodies that left and destroyed what they had, but for documents and ledger."""
 
     def verify(self) -> Verification:
         self._global_key(self.folder / "global-key.json")
@@ -200,6 +157,8 @@ class _Run:
                 self._expected(home, read["kind"], read["body"])
                 if read["kind"] == "project.closed":
                     self.closed.add(read["body"]["application"])
+                if read["kind"] == "exit.destroyed":
+                    self.gone.add(home.name)
         if (seen := self.book.cosigned(config.body, folders.ledger, number)) is not None:
             self.cosigned[config.body] = seen
 
@@ -222,8 +181,8 @@ class _Run:
 
     def _expected(self, home: Path, kind: str, said: Json) -> None:
         """What the ledger says was signed must be there."""
-        if kind in SIGNED:
-            name = SIGNED[kind].format(**said, run=str(said.get("release", "")).rpartition(":")[2])
+        name = document_of(kind, said)
+        if name is not None:
             self.expected.add(home / "documents" / name)
 
     def _document(self, home: Path, file: Path) -> None:
@@ -238,7 +197,7 @@ class _Run:
         if name.startswith(f"{FOLDER}/"):
             self._payload_file(file)
             return
-        kind = next((kind for start, kind in KINDS if name.startswith(start)), None)
+        kind = kind_of(name)
         if kind is None:
             self._problem(file, "is no document that a body writes")
             return
@@ -247,7 +206,7 @@ class _Run:
         )
         if signed is None:
             return
-        if signed.signer != home.name:
+        if signed.signer != signer_of(name, home.name, signed.payload):
             self._problem(file, "is signed by another body")
         self._named(home, file, signed.payload)
         if kind == project.RECEIPT:
@@ -267,12 +226,8 @@ class _Run:
 
     def _named(self, home: Path, file: Path, payload: Json) -> None:
         """A document lies under the name that follows from what it says."""
-        said = {**payload, "run": str(payload.get("release", "")).rpartition(":")[2]}
         name = file.relative_to(home / "documents").as_posix()
-        patterns = [p for p in SIGNED.values() if p.partition("{")[0] == name[: p.index("{")]]
-        # The longest beginning decides, as with KINDS.
-        pattern = max(patterns, key=lambda p: p.index("{"))
-        if pattern.format(**said) != name:
+        if not is_named(name, payload):
             self._problem(file, "does not say what its name does")
 
     def _permit(self, file: Path) -> None:
@@ -289,18 +244,22 @@ class _Run:
         if digest(file.read_bytes()) not in self.recorded:
             self._problem(file, "is in no ledger")
         application = payload["application"]
-        places = (
-            home / "data" / "projects" / application / "data",
-            self.folder / "projects" / application / "data",
-        )
-        for place in places:
-            if application in self.closed:
-                self._no_other(place, set())
-                continue
-            for table, wanted in payload["tables"].items():
-                self._same(place / f"{table}.parquet", wanted)
-                self.tables += 1
-            self._no_other(place, {f"{table}.parquet" for table in payload["tables"]})
+        closed = application in self.closed
+        inside = home / "data" / "projects" / application / "data"
+        if closed:
+            self._no_other(inside, set())
+        else:
+            self._tables(inside, payload["tables"])
+        # A copy that the observer took before the project closed stays what the environment saw.
+        copy = self.folder / "projects" / application / "data"
+        if not closed or copy.is_dir():
+            self._tables(copy, payload["tables"])
+
+    def _tables(self, place: Path, signed: Mapping[str, str]) -> None:
+        for table, wanted in signed.items():
+            self._same(place / f"{table}.parquet", wanted)
+            self.tables += 1
+        self._no_other(place, {f"{table}.parquet" for table in signed})
 
     def _release(self, home: Path, file: Path, payload: Json) -> None:
         application = payload["application"]
@@ -310,9 +269,10 @@ class _Run:
         for name, wanted in payload["digests"].items():
             if wanted not in self.recorded:
                 self._problem(file, f"the release of {name} is in no ledger")
-            self._same(inside / name, wanted)
-            self._same(outside / name, wanted)
-            self.left |= {inside / name, outside / name}
+            places = {outside} if home.name in self.gone else {inside, outside}
+            for place in sorted(places):
+                self._same(place / name, wanted)
+            self.left |= {place / name for place in places}
             self.released += 1
 
     def _only_released(self) -> None:

@@ -155,7 +155,7 @@ def over(body: Body, message: Incoming) -> Outcome:
     kept = body.store.get(WITHDRAWAL, message.sender)
     if kept is None:
         raise Refusal("exit.no-withdrawal", "This body did not withdraw.")
-    name = f"withdrawals/{message.sender}.left.jws"
+    name = f"departures/{message.sender}.jws"
     if body.documents.exists(name):
         return Outcome()
     said = read(kept)

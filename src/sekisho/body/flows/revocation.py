@@ -126,8 +126,8 @@ def _close(body: Body, said: Revocation, kept: Json) -> Outcome:
     from sekisho.body.flows.project import folder
 
     outcome = Outcome()
-    if not kept.get("permit"):
-        return outcome
+    if not kept.get("permit") or kept["state"] == "revoked":
+        return outcome  # another lane took it back before
     granted = read_permit(body, kept["permit"])
     if granted.id != said.permit or said.by not in granted.permit.granted_by:
         return outcome

@@ -38,6 +38,13 @@ RECEIPT = "sekisho-succession-receipt"
 CHOICES, RECORDS = "choices", "records"
 ABOUT, PERSONS, QUARANTINE = "about", "persons", "quarantine"
 VALID_DAYS = 7
+TAKEN = "succession-receipts/"
+"""Where a leaving body keeps what its successor signed."""
+
+
+def goods(reason: str) -> str:
+    """Return the name of goods in a file's name."""
+    return digest(reason.encode())[:32]
 
 
 # At the body that leaves
@@ -303,7 +310,7 @@ def _receipt(
         "on": body.today().isoformat(),
     }
     token = jws.sign(payload, body.keys.signing, body.id, RECEIPT)
-    name = f"successions/{digest(about['reason'].encode())[:32]}.jws"
+    name = f"successions/{goods(about['reason'])}.jws"
     outcome = Outcome(documents=[(name, token)])
     outcome.fact(
         "exit.landed",
