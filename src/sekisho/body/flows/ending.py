@@ -122,7 +122,7 @@ def _move(body: Body, said: Withdrawal, now: Json, outcome: Outcome) -> Json:
 
 
 def _all_receipted(body: Body, now: Json, outcome: Outcome) -> Json:
-    outcome.send.append(Outgoing(body.id, "status/exit-destroy", canonical_json({"exit": body.id})))
+    outcome.send.append(_next_destruction(body))
     return {**now, "step": "receipted"}
 
 
@@ -170,7 +170,7 @@ def receipted(body: Body, message: Incoming) -> Outcome:
             "The receipt does not account for everything that was sent.",
             rule="sent = landed + already there + set aside",
         )
-    outcome = Outcome(documents=[(f"successions/{what}.jws", token)])
+    outcome = Outcome(documents=[(f"{succession.TAKEN}{what}.jws", token)])
     now = {**now, "sent": {**now["sent"], what: {**sent, "receipted": True}}}
     outcome.fact(
         "exit.receipted",
@@ -185,32 +185,46 @@ def receipted(body: Body, message: Incoming) -> Outcome:
 
 
 def destroy(body: Body, message: Incoming) -> Outcome:
-    """Destroy data and keys; the documents go, sealed, to the oversight body for its archive.
+    """Destroy the data, and in a second step the keys, when nothing is under them any more.
 
-    New keys are written over those for wrapping and sealing, which a body needs to start: nothing
-    is under them. Doing it again after a crash changes nothing that anybody has.
+    In between everything is committed: whenever a crash comes, each step can be done again.
     """
     now = state(body)
-    if now["step"] != "receipted":
-        return Outcome()
+    if now["step"] == "receipted":
+        return _destroy_data(body, now)
+    if now["step"] == "emptied":
+        return _destroy_keys(body, now)
+    return Outcome()
+
+
+def _destroy_data(body: Body, now: Json) -> Outcome:
     rows = Lake(body.folders.lake).totals(submission.snapshot(body))
-    sealed = _archive(body)
-    keys = sorted(body.keys.folder.glob("domain-*.key"))
     folders = ("lake", "objects", "quarantine", "projects")
-    outcome = Outcome(remove=[*keys, *(body.folders.data / name for name in folders)])
+    outcome = Outcome(remove=[body.folders.data / name for name in folders])
     outcome.remove += [body.folders.spool / name for name in SPOOLED]
     outcome.remove += _delivered(body)
     for kind in PERSONAL:
         outcome.drop += [(kind, key) for key, _ in body.store.find(kind)]
     outcome.drop.append(("snapshot", "head"))
+    records = {table: count for table, (count, _) in rows.items()}
+    outcome.put.append((EXIT, NOW, {**now, "step": "emptied", "records": records}))
+    outcome.send.append(_next_destruction(body))
+    return outcome
+
+
+def _destroy_keys(body: Body, now: Json) -> Outcome:
+    """Destroy the keys; the documents go, sealed, to the oversight body for its archive.
+
+    New keys are written over those for wrapping and sealing, which a body needs to start.
+    """
+    sealed = _archive(body)
+    keys = sorted(body.keys.folder.glob("domain-*.key"))
     write_secret(body.keys.folder / "wrapping", new_wrapping_key(body.random))
     SealKey.generate(body.random).write(body.keys.folder / "seal")
+    outcome = Outcome(remove=[*keys])
     outcome.put.append((EXIT, NOW, {**now, "step": "destroyed"}))
     outcome.fact(
-        "exit.destroyed",
-        records={table: count for table, (count, _) in rows.items()},
-        keys=len(keys) + 2,
-        archive=digest(sealed),
+        "exit.destroyed", records=now["records"], keys=len(keys) + 2, archive=digest(sealed)
     )
     archive = parcel.pack({"receipts": sorted(now["sent"])}, [sealed])
     oversight = body.auxiliary("oversight")
@@ -218,6 +232,10 @@ def destroy(body: Body, message: Incoming) -> Outcome:
         Outgoing(oversight, "oversight/left", archive, content_type=parcel.MEDIA_TYPE)
     )
     return outcome
+
+
+def _next_destruction(body: Body) -> Outgoing:
+    return Outgoing(body.id, "status/exit-destroy", canonical_json({"exit": body.id}))
 
 
 def afterwards(body: Body) -> Outcome:
