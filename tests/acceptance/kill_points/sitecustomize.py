@@ -3,8 +3,9 @@
 Python imports this at the start of every process that has this folder on its path. A process that
 serves a body named in the plan counts what it does to files and connections (audit events, PEP
 578); at the planned step, or a moment after it, the body's whole process tree gets SIGKILL. Each
-step of a plan is used once: a body that was started again takes the next one. Nothing is counted
-before the file ``begun`` lies beside the plan, so that all bodies come up once.
+step of a plan is used once: a body that was started again takes the next one. A step may say on
+which files: only what is done to those is counted. Nothing is counted before the file ``begun``
+lies beside the plan, so that all bodies come up once.
 """
 
 import json
@@ -33,7 +34,7 @@ def arm() -> None:
     done = len(used.read_text().split()) if used.exists() else 0
     if done >= len(steps):
         return
-    step, delay = steps[done]
+    step, delay, *where = steps[done]
     begun = plan.with_name("begun")
     seen = 0
 
@@ -49,6 +50,8 @@ def arm() -> None:
         nonlocal seen
         writes = event == "open" and isinstance(given[2], int) and given[2] & WRITING
         if not writes and event not in EVENTS:
+            return
+        if where and not any(where[0] in str(one) for one in given):
             return
         if not begun.exists():
             return
