@@ -22,6 +22,7 @@ from sekisho.body import delivery
 from sekisho.body.config import RehearsalOptions, read_config
 from sekisho.body.context import Body
 from sekisho.body.flows import alarms
+from sekisho.body.generations import generation
 from sekisho.body.keyring import load_keys
 from sekisho.body.ports import Incoming, Json, Outgoing
 from sekisho.body.service import Service
@@ -34,7 +35,7 @@ from sekisho.exchange import parcel, seal
 from sekisho.exchange.client import Answer, Client
 from sekisho.exchange.directory import Directory, Peer
 from sekisho.framework import load
-from sekisho.synthetic import person_of
+from sekisho.synthetic import Person, person_of
 
 ROOT = Path(__file__).resolve().parent.parent
 START = date(2026, 4, 1)
@@ -89,6 +90,12 @@ class MemoryStore:
     def stage(self, entry: bytes) -> None:
         self.pending.stage(entry)
 
+    def begin_ledger_anew(self, first: bytes) -> None:
+        waiting = [entry for _, entry in self.staged()]
+        self.pending = MemoryPending()
+        for entry in (first, *waiting):
+            self.stage(entry)
+
     def staged(self) -> Sequence[tuple[int, bytes]]:
         return self.pending.staged()
 
@@ -111,6 +118,14 @@ class MemoryStore:
 
     def delivered_before(self, before: datetime) -> list[Path]:
         return []
+
+    def delivered(self, to: str, since: datetime) -> list[tuple[str, str]]:
+        """Nothing here is older than its process, so all that was delivered counts."""
+        return [(k, m.path) for k, (m, state) in self.sent.items() if (m.to, state) == (to, "done")]
+
+    def deliver_again(self, message_id: str) -> None:
+        self.sent[message_id] = (self.sent[message_id][0], "waiting")
+        self.tasks.append((self.body, "deliver", message_id))
 
     def finish_incoming(self, message_id: str, state: str) -> None:
         kept = self.received[message_id]
@@ -162,6 +177,19 @@ def fast_write(path: Path, data: bytes) -> None:
     """Write a ledger's file without waiting for a disk: nothing here outlives its process."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
+
+
+def change_of(person: Person, *, split: bool = False, **more: Any) -> Json:
+    """Return an insurer's word that a person's first number changed into the second."""
+    old, new = person.episodes[:2]
+    return {
+        "old": old.spec(),
+        "new": new.spec(),
+        "valid_from": new.since.isoformat(),
+        "reason": "insurer-change",
+        "split": split,
+        **more,
+    }
 
 
 @dataclass(frozen=True)
@@ -232,30 +260,33 @@ class MemoryTown:
             rehearsal=RehearsalOptions(SEED, START, self.faults),
             declared_synthetic=True,
         )
-        directory = Directory.read(self.folder / "directory.json")
-        for body, file in self.deployment.configs.items():
-            config, folders = read_config(file)
-            store = MemoryStore(body, folders.spool, self.tasks)
-            keys_of = load_keys(folders.keys)
-            made = Body(
-                config=config,
-                folders=folders,
-                framework=self.framework,
-                directory=directory,
-                keys=keys_of,
-                store=cast(Any, store),
-                ledger=Ledger(
-                    folders.ledger,
-                    origin_of(body),
-                    keys_of.signing,
-                    store,
-                    write=fast_write,
-                ),
-                client=cast(Client, MemoryClient(self, body)),
-                random=system_random,
-            )
-            made.ledger.integrate()
-            self.services[body] = Service(made)
+        for body in self.deployment.configs:
+            self.start(body).body.ledger.integrate()
+
+    def start(self, name: str, store: MemoryStore | None = None) -> Service:
+        """Let a body begin with what its folder and ``store`` hold; a new one if there is none."""
+        config, folders = read_config(self.deployment.configs[name])
+        store = store or MemoryStore(name, folders.spool, self.tasks)
+        keys_of = load_keys(folders.keys)
+        body = Body(
+            config=config,
+            folders=folders,
+            framework=self.framework,
+            directory=Directory.read(self.folder / "directory.json"),
+            keys=keys_of,
+            store=cast(Any, store),
+            ledger=Ledger(
+                folders.ledger,
+                origin_of(name, generation(folders)),
+                keys_of.signing,
+                store,
+                write=fast_write,
+            ),
+            client=cast(Client, MemoryClient(self, name)),
+            random=system_random,
+        )
+        self.services[name] = Service(body)
+        return self.services[name]
 
     def plant(self, *faults: str) -> None:
         """From now on these mishaps happen, and no others."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from memory_town import INSURER, ROOT, SEED, START, MemoryTown
+from memory_town import INSURER, ROOT, SEED, START, MemoryTown, change_of
 from sekisho.body.flows import alarms, aliases, transfer
 from sekisho.body.flows.histories import numbers_of
 from sekisho.body.ports import Outgoing
@@ -35,16 +35,8 @@ def town(tmp_path: Path) -> MemoryTown:
     return made
 
 
-def change(person: Person = MOVED, *, split: bool = False, **more: Any) -> dict[str, Any]:
-    old, new = person.episodes[:2]
-    return {
-        "old": old.spec(),
-        "new": new.spec(),
-        "valid_from": new.since.isoformat(),
-        "reason": "insurer-change",
-        "split": split,
-        **more,
-    }
+def change(person: Person = MOVED, **more: Any) -> dict[str, Any]:
+    return change_of(person, **more)
 
 
 def united(town: MemoryTown, to: Domain) -> Mapping[str, str]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from sekisho.body import duties
 from sekisho.body.backup.manifest import MARKER, Marker
 from sekisho.body.context import Body
 from sekisho.body.endpoints import Endpoint
@@ -51,6 +52,9 @@ DOORS = TRANSFERS | {
     "opt_out/head",
     "opt_out/encrypted",
     "opt_out/acknowledgement",
+    "opt_out/accounted-to",
+    "opt_out/aliases-taken",
+    "collection/aliases-taken",
     "collection/held-list",
     "collection/return-list",
     "collection/erase",
@@ -149,6 +153,7 @@ def _begin(body: Body, marker: Marker) -> None:
         "previous": said["previous"],
         "size": marker.ledger_size,
         "step": "closed",
+        "day": (body.store.get(*duties.CUT_OFF) or {"day": ""})["day"],
     }
     data = canonical_json({"backup": marker.backup})
     message_id = digest(f"{CATCH_UP}/{marker.backup}".encode())[:32]

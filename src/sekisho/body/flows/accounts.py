@@ -7,7 +7,7 @@ the desk for that. A registry that tells another of its choices gives account in
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import date
 
 import orjson
@@ -191,6 +191,12 @@ def stated(body: Body, message: Incoming) -> Outcome:
     }
     outcome.send.append(Outgoing(sender, "opt_out/accounted", canonical_json(answer)))
     return outcome
+
+
+def accounted_to(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Tell a sender of choices which statement of its own was taken here last."""
+    taken = body.store.get("statement-taken", sender) or {"number": 0, "digest": GENESIS}
+    return {name: taken[name] for name in ("number", "digest")}
 
 
 def answered(body: Body, message: Incoming) -> Outcome:

@@ -31,6 +31,12 @@ def arrived(body: Body, arrival: transfer.Arrived) -> Outcome:
     to = arrival.reason.to_domain
     number, digest = taken(body, to)
     outcome = Outcome()
+    if header.number == number and header.digest != digest:
+        raise Refusal(
+            "alias.two-batches",
+            f"Another batch of aliases with the number {number} was taken here before.",
+            rule="batches are numbered and chained; a number is given once",
+        )
     if header.number <= number:
         outcome.send.append(_acknowledgement(body, header))
         return outcome
@@ -69,6 +75,12 @@ def taken(body: Body, to: Domain) -> tuple[int, str]:
     """Return number and digest of the last batch taken for a domain of ours."""
     kept = body.store.get("alias-head", to)
     return (0, GENESIS) if kept is None else (int(kept["number"]), str(kept["digest"]))
+
+
+def told(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
+    """Tell the history service which of its batches a domain of ours took last."""
+    number, last = taken(body, Domain(params.get("to", "")))
+    return {"number": number, "digest": last}
 
 
 def require_taken(body: Body, to: Domain, least: int) -> None:

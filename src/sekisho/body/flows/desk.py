@@ -41,6 +41,10 @@ OFFICER = "opt-out-officer"
 """The office of a desk that answers complaints, unless a complaint was referred."""
 
 
+LOST = "choices-lost"
+"""Kind of the records that say when choices were stated that a restore may have lost."""
+
+
 class Stated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What a desk's client sends: the choice, and in ``form`` (sealed, hex) who the person is."""
 
@@ -52,6 +56,8 @@ class Stated(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ask_again_on: date | None = None
     answers: str | None = None
     """The receipt of a guardian's choice that this one answers."""
+    receipt: str | None = None
+    """The signed receipt of this choice, where the desk lost it and it is stated again."""
 
     def __post_init__(self) -> None:
         bytes.fromhex(self.form)
@@ -90,7 +96,7 @@ def record(body: Body, message: Incoming) -> Outcome:
     check_scope(scope, known_scopes(body.framework, purposes(body)))
     if stated.proxy is not None:
         check_authority(stated.proxy, day)
-    choice = Choice(
+    choice = _of_receipt(body, stated) or Choice(
         # From the message, so that a choice handled again after a crash keeps its reference.
         ref=digest(message.id.encode())[:32],
         scope=scope,
@@ -100,6 +106,8 @@ def record(body: Body, message: Incoming) -> Outcome:
         proxy=stated.proxy,
         serial=sum(1 for _ in body.store.find("choice")),
     )
+    if body.store.get("choice", choice.ref) is not None:
+        return Outcome()  # it was not lost
     kept: Json = {"choice": choice.payload(), "form": stated.form, "state": "recorded"}
     outcome = Outcome()
     if (again := _ask_again_on(stated)) is not None:
@@ -111,6 +119,33 @@ def record(body: Body, message: Incoming) -> Outcome:
     receipt = jws.sign(choice.payload(), body.keys.signing, body.id, RECEIPT)
     outcome.documents.append((f"choices/{choice.ref}.jws", receipt))
     outcome.fact("optout.choice", ref=choice.ref)
+    return outcome
+
+
+def _of_receipt(body: Body, stated: Stated) -> Choice | None:
+    """Return a choice as this desk confirmed it before it was restored, with its own days."""
+    if stated.receipt is None:
+        return None
+    signed = jws.verify(stated.receipt, body.directory.resolve, RECEIPT)
+    choice = Choice.from_payload(signed.payload)
+    if signed.signer != body.id or (str(choice.scope), choice.revoke) != (
+        stated.scope,
+        stated.revoke,
+    ):
+        raise UserError(
+            "opt-out.other-receipt",
+            "The receipt is another desk's, or confirms another choice.",
+            next_step="state the choice as the receipt says it, at the desk that signed it",
+        )
+    return choice
+
+
+def lost(body: Body, day: str) -> Outcome:
+    """Say at a restored desk that choices stated since ``day`` may be lost: only the persons'
+    receipts tell of them, so that they can be stated again as they were."""
+    window = {"since": day, "until": body.today().isoformat()}
+    outcome = Outcome(put=[(LOST, window["until"], window)])
+    outcome.fact("optout.lost", **window)
     return outcome
 
 
@@ -235,6 +270,7 @@ def work(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Jso
             | {"overdue": one.overdue(today)}
             for one in sorted(complaints, key=lambda one: (one.due, one.id))
         ],
+        "lost": [window for _, window in body.store.find(LOST)],
         "remedy": {
             "body": where.body,
             "ja": where.procedure.ja,

@@ -31,6 +31,8 @@ from sekisho.pseudonym.group import Element, random_element
 from sekisho.pseudonym.identifiers import PersonKey, canonical, element_of, parse_spec, spec_of
 
 VALID_DAYS = 7
+TAKEN = "alias-taken"
+"""Kind of the records of what receivers took of a service that was lost."""
 PADDING = 16
 """A batch is filled up to a multiple of this, so that its size says little."""
 
@@ -108,13 +110,38 @@ def daily(body: Body) -> Outcome:
     outcome.put.append(("change-open", body.id, {"refs": []}))
     outcome.put.append(("change-batch", f"{number:08d}", {"refs": sorted(waiting)}))
     for to in receivers:
-        before = body.store.get("alias-sent", _key(to, number - 1))
-        previous = before["header"]["digest"] if before else GENESIS
+        previous = _digest_of(body, to, number - 1)
         rows, persons = _rows(body, to, waiting)
         made = make_header(to, number, previous, body.today(), rows)
         sent = {"header": made.payload(), "kept": False, "tries": 0}
         outcome.add(_sent(body, to, made, sent, rows, persons))
     outcome.fact("alias.batch", number=number, count=len(waiting), receivers=len(receivers))
+    return outcome
+
+
+def _digest_of(body: Body, to: Domain, number: int) -> str:
+    """Return the digest of a batch that was sent, also of one that only its receiver kept."""
+    sent = body.store.get("alias-sent", _key(to, number))
+    if sent is not None:
+        return str(sent["header"]["digest"])
+    back = body.store.get(TAKEN, to) or {"number": 0, "digest": GENESIS}
+    return str(back["digest"])
+
+
+def go_on(body: Body, since: str) -> Outcome:
+    """Go on, at a restored history service, after the newest batch that each receiver took.
+
+    Changes that insurers told since ``since`` may be lost: they are to tell them again.
+    """
+    outcome, newest = Outcome(), head_number(body)
+    for to in alias_receivers(body.framework):
+        peer = body.directory.find(_owner(to))
+        path = f"/exchange/{alias_receivers(body.framework)[to]}/aliases-taken?to={to}"
+        said: Json = body.client.get(peer, path).json()
+        outcome.put.append((TAKEN, to, said))
+        newest = max(newest, int(said["number"]))
+    outcome.put.append(("alias-issued", body.id, {"number": newest}))
+    outcome.fact("alias.lost", since=since, until=body.today().isoformat())
     return outcome
 
 

@@ -12,14 +12,14 @@ from datetime import datetime, timedelta
 from sekisho.body import closed
 from sekisho.body.closed import NOW, OPEN, RESTORED
 from sekisho.body.context import Body
-from sekisho.body.flows import aliases, effects, listback
+from sekisho.body.flows import accounts, aliases, desk, effects, histories, listback
 from sekisho.body.flows.keyshares import CONVERTERS
 from sekisho.body.flows.resending import RESENT, rule
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json
 from sekisho.common.ids import Domain
 from sekisho.control.optout import GENESIS
-from sekisho.framework import alias_receivers, list_recipients, registries
+from sekisho.framework import alias_receivers, desks, list_recipients, registries
 
 
 def catch_up(body: Body, message: Incoming) -> Outcome:
@@ -114,8 +114,11 @@ def _epoch_behind(body: Body) -> list[str]:
     """Say whether the converters have pseudonyms of a later epoch than those kept here.
 
     The turn to it is a message that the first converter delivers again; without the converters'
-    ratios an old backup cannot be brought into the epoch in force, and stays closed.
+    ratios an old backup cannot be brought into the epoch in force, and stays closed. So does a
+    converter whose own secret of that epoch was lost with it: nobody can draw it again.
     """
+    if "conversion" in body.rooms and len(body.keys.converter().secrets) <= body.epoch:
+        return ["its own secret of the key epoch (the backup is older than the rotation)"]
     for role in CONVERTERS:
         peer = body.auxiliary(role)
         if peer != body.id and int(_ask(body, peer, "conversion/epoch")["epoch"]) > body.epoch:
@@ -163,4 +166,19 @@ def _opened(body: Body, now: Json) -> Outcome:
         peers=len(_peers(body)),
     )
     outcome.fact("body.opened", backup=now["backup"])
+    outcome.add(_accounts_go_on(body))
+    if "history" in body.rooms:
+        outcome.add(histories.go_on(body, now["day"]))
+    if body.id in desks(body.framework):
+        outcome.add(desk.lost(body, now["day"]))
+    return outcome
+
+
+def _accounts_go_on(body: Body) -> Outcome:
+    """Follow the newest statement of ours that each registry took, as we follow its lists."""
+    outcome = Outcome()
+    for registry in accounts.accounts_to(body):
+        if registry != body.id:
+            taken = _ask(body, registry, "opt_out/accounted-to")
+            outcome.put.append(("statement", registry, {**taken, "answered": True}))
     return outcome
