@@ -267,7 +267,8 @@ class Gate(Strict, frozen=True):
     """Distinct persons at the gate: received = opted_out + outside_cohort + included.
 
     ``linked``: included persons of whom several holders sent records. ``repeated``: rows of a
-    record that several holders sent. ``collapsed``: rows of a fact that came by a better route.
+    record that several holders sent. ``collapsed``: rows of a fact that came by a better route,
+    and of periods that touch.
     """
 
     received: Count

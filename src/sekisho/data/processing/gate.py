@@ -77,7 +77,7 @@ class GateCounts:
     received = opted_out + outside_cohort + included. ``opted_out`` counts those of whom nothing
     was left; who lost one class only is counted in the incidents. ``linked``: included persons of
     whom several holders sent records. ``repeated``: rows of a record that several holders sent.
-    ``collapsed``: rows of a fact that came by a better route as well.
+    ``collapsed``: rows of a fact that came by a better route as well, and of periods that touch.
     """
 
     received: int

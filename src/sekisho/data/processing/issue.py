@@ -11,6 +11,7 @@ from sekisho.cdm import arrow_type
 from sekisho.data.lake import Engine, Session
 from sekisho.data.lake.sql import Sql, fill, name, names
 from sekisho.data.linkage import define_one_row, filled
+from sekisho.data.processing.periods import spans
 from sekisho.data.processing.plan import PlannedTable
 from sekisho.data.processing.same import COUNTED, SEVERAL
 
@@ -18,7 +19,8 @@ from sekisho.data.processing.same import COUNTED, SEVERAL
 @dataclass(frozen=True)
 class Issued:
     """``repeated``: rows left out because another holder sent the same record as well.
-    ``collapsed``: rows left out because the same fact came by a route that counts before."""
+    ``collapsed``: rows fewer because the same fact came by a route that counts before, or because
+    periods touch."""
 
     tables: Mapping[str, pa.Table]
     repeated: Mapping[str, int]
@@ -43,7 +45,7 @@ def issue_tables(
             done[planned.name] = _one_row(session, planned)
             continue
         repeated[planned.name] = _define_rows(session, engine, planned, several)
-        collapsed[planned.name] = _collapse(session, planned.name)
+        collapsed[planned.name] = _collapse(session, planned)
         done[planned.name] = _numbered(session, planned)
     counts = (dict(sorted(one.items())) for one in (repeated, collapsed))
     return Issued(dict(sorted(done.items())), *counts)
@@ -109,12 +111,17 @@ def _define_rows(session: Session, engine: Engine, planned: PlannedTable, severa
     return left_out
 
 
-def _collapse(session: Session, table: str) -> int:
-    """Define ``rows_TABLE``: each fact by one route; return how many rows were left out."""
-    once, rows = name(f"once_{table}"), name(f"rows_{table}")
-    several = session.fetch(fill(SEVERAL, rows=once)).num_rows > 0
-    session.define(rows, fill(COUNTED if several else "SELECT * FROM {rows}", rows=once))
-    return _size(session, once) - _size(session, rows) if several else 0
+def _collapse(session: Session, planned: PlannedTable) -> int:
+    """Define ``rows_TABLE``: a fact by one route, a period as a whole; return how many rows less.
+
+    Periods that touch are one row.
+    """
+    once, rows = name(f"once_{planned.name}"), name(f"rows_{planned.name}")
+    united = spans(planned, once)
+    if united is None and session.fetch(fill(SEVERAL, rows=once)).num_rows:
+        united = fill(COUNTED, rows=once)
+    session.define(rows, united or fill("SELECT * FROM {once}", once=once), keep=bool(united))
+    return _size(session, once) - _size(session, rows) if united else 0
 
 
 def _numbered(session: Session, planned: PlannedTable) -> pa.Table:
