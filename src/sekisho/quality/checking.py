@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from types import MappingProxyType
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -13,7 +14,7 @@ import pyarrow.compute as pc
 from sekisho.cdm import TABLES, CodeSystems, transit_schema
 from sekisho.common.errors import UserError
 from sekisho.quality.checks import bad_rows
-from sekisho.quality.facts import facts_of
+from sekisho.quality.facts import facts_of, known_with
 from sekisho.quality.rules import CollectionRules
 
 RULES_COLUMN = "rules"
@@ -48,6 +49,7 @@ def check(
     day: date,
     tags: Collection[str] | None = None,
     systems: CodeSystems | None = None,
+    context: Mapping[str, pa.Table] = MappingProxyType({}),
 ) -> Landed:
     """Check a submission's tables in transit layout.
 
@@ -58,13 +60,14 @@ def check(
         day: day of submission, in Japan.
         tags: the tags whose identity arrived through the converters; None leaves that out.
         systems: given where the framework refuses codes that are not standard ones.
+        context: rows of person and death that are not checked but known of the same tags.
 
     Raises:
         UserError: a table or column that is not in the layout: the sender's program is wrong, and
             nothing of the submission is kept.
     """
     checked = {name: _laid_out(name, tables[name]) for name in sorted(tables)}
-    facts = facts_of(checked, day, tags, systems)
+    facts = facts_of(known_with(checked, context), day, tags, systems)
     names = {name: _record_names(rows) for name, rows in checked.items()}
     broken: dict[str, dict[str, None]] = {}
     breaches: list[Breach] = []

@@ -33,6 +33,24 @@ class Facts:
     systems: CodeSystems | None = None
 
 
+_KNOWN = {
+    "person": ["tag", "year_of_birth", "month_of_birth", "gender_concept_id"],
+    "death": ["tag", "death_date"],
+}
+
+
+def known_with(
+    tables: Mapping[str, pa.Table], context: Mapping[str, pa.Table]
+) -> dict[str, pa.Table]:
+    """Return ``tables`` with what ``context`` says of births, sexes and deaths added."""
+    made = dict(tables)
+    for name, columns in _KNOWN.items():
+        parts = [of[name].select(columns) for of in (tables, context) if name in of]
+        if parts:
+            made[name] = pa.concat_tables(parts)
+    return made
+
+
 def facts_of(
     tables: Mapping[str, pa.Table],
     day: date,

@@ -20,6 +20,7 @@ from sekisho.reference.report_of_bodies import (
     HeldRows,
     HistoriesOf,
     IncidentSeen,
+    InQuarantine,
     JoinedDecisions,
     LandedSubmission,
     LaneSeen,
@@ -290,6 +291,7 @@ class Report(Strict, frozen=True):
     projects: dict[str, ProjectSeen]
     enclaves: dict[str, dict[str, EnclaveSeen]]
     asked: dict[str, AskedOfProviders]
+    quarantine: dict[str, InQuarantine]
     studies: dict[str, dict[str, StudySeen]]
     released: dict[str, list[str]]
     refused: dict[str, list[RefusedMessage]]

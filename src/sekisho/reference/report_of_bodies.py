@@ -63,6 +63,14 @@ class BalanceLine(Strict, frozen=True):
     set_aside: Count
 
 
+class InQuarantine(Strict, frozen=True):
+    """Records that wait in quarantine, were sent again by their provider, or were let out."""
+
+    waiting: Count
+    mended: Count
+    released: Count
+
+
 class OfFunction(Strict, frozen=True):
     """Providers of one function: how many there are, sent anything, and met what was asked.
 

@@ -79,6 +79,9 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
             for name, project in one["projects"].items()
         },
         "enclaves": {body: one["enclave"] for body, one in figures.items() if one["enclave"]},
+        "quarantine": {
+            body: one["quarantine"] for body, one in figures.items() if one["quarantine"]
+        },
         "asked": {body: one["asked"] for body, one in figures.items() if one["asked"]},
         "studies": {body: one["jobs"] for body, one in figures.items() if one["jobs"]},
         "released": record.released,

@@ -6,7 +6,7 @@ from collections import Counter
 
 from sekisho.body import delivery
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, countersign, duty, notices, undelivered, uses
+from sekisho.body.flows import alarms, countersign, duty, notices, quarantine, undelivered, uses
 from sekisho.body.flows.extract import CONFLICT
 from sekisho.body.flows.permits import read_permit
 from sekisho.body.flows.submission import snapshot
@@ -58,6 +58,7 @@ def figures(body: Body) -> Json:
         "uses": uses.figures(body) if "oversight" in body.rooms else {},
         "enclave": _enclave(body),
         "asked": duty.figures(body),
+        "quarantine": quarantine.figures(body) if "collection" in body.rooms else {},
         "ledger": _ledger(body),
     }
 

@@ -11,7 +11,16 @@ import pyarrow as pa
 
 from sekisho import quality
 from sekisho.body.context import Body
-from sekisho.body.flows import alarms, duty, exit, notices, stopping, transfer, vocabulary
+from sekisho.body.flows import (
+    alarms,
+    duty,
+    exit,
+    notices,
+    quarantine,
+    stopping,
+    transfer,
+    vocabulary,
+)
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import Refusal
@@ -31,6 +40,10 @@ OBJECTS = "objects"
 """Images and variants that belong to rows; beside the tables as well."""
 INHERITED = "inherited"
 """The record of a succession that landed here, by the id of its reason."""
+RELEASED = "released"
+"""The record of what was let out of quarantine, by submission and version of the checks."""
+RECONCILED = "reconciled"
+"""What came of holding a submission's tables against its receipt."""
 
 
 def receive(body: Body, message: Incoming) -> Outcome:
@@ -111,7 +124,10 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     }
     if objects.objects:
         payload["objects"] = asdict(objects)
-    outcome = _receipt(body, arrived.sender, manifest, payload)
+    outcome = _receipt(body, arrived.sender, manifest, payload, batch)
+    if landed.quarantined:
+        held_back = quarantine.held_back(submission, arrived.sender, landed.rules_version)
+        outcome.put.append((quarantine.KIND, submission, held_back))
     outcome.put.append(("snapshot", "head", made.to_dict()))
     outcome.fact(
         "snapshot.made",
@@ -132,6 +148,8 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         reasons=dict(Counter(one["code"] for one in manifest["refusals"])),
         snapshot=made.number,
     )
+    units = collection.units_of({**tables})
+    outcome.add(quarantine.mend(body, arrived.sender, submission, units))
     outcome.add(
         duty.landed(
             body, arrived.sender, submission, manifest["format"], landed.tables, balance, replaced
@@ -174,7 +192,7 @@ def _objects(
 
 def next_batch(body: Body) -> int:
     """Return the number under which the next thing lands: submissions and successions so far."""
-    return 1 + sum(1 for kind in ("submission", INHERITED) for _ in body.store.find(kind))
+    return 1 + sum(1 for kind in ("submission", INHERITED, RELEASED) for _ in body.store.find(kind))
 
 
 def _methods(arrived: transfer.Arrived) -> list[tuple[Tag, str]]:
@@ -219,12 +237,18 @@ def _quarantine(
     write_atomically(body.folders.data / "quarantine" / submission, container.pack(held))
 
 
-def _receipt(body: Body, provider: str, manifest: Json, payload: Json) -> Outcome:
+def _receipt(body: Body, provider: str, manifest: Json, payload: Json, batch: int) -> Outcome:
     submission = manifest["submission"]
     token = jws.sign(payload, body.keys.signing, body.id, RECEIPT)
     outcome = Outcome()
     outcome.documents.append((f"receipts/{submission}.jws", token))
-    kept = {"provider": provider, "payload": payload, "refusals": manifest["refusals"]}
+    kept = {
+        "provider": provider,
+        "payload": payload,
+        "refusals": manifest["refusals"],
+        "batch": batch,
+        "on": body.today().isoformat(),
+    }
     outcome.put.append(("submission", submission, kept))
     back = orjson.dumps({"submission": submission, "receipt": token})
     outcome.send.append(Outgoing(manifest["door"], "collection/receipt", back))
@@ -266,6 +290,32 @@ def daily(body: Body) -> Outcome:
                 "submission.no-receipt",
                 peers=",".join(sorted(missing)),
                 receipts=len(missing),
+            )
+    return outcome
+
+
+def reconcile(body: Body) -> Outcome:
+    """Hold what lies in the tables against the receipt, once, on the day after it landed.
+
+    Where something was erased in the meantime the two may differ, and are not compared.
+    """
+    outcome = Outcome()
+    lake, today = Lake(body.folders.lake), body.today().isoformat()
+    erased = max((kept["on"] for _, kept in body.store.find("erasure")), default="")
+    for key, kept in body.store.find("submission"):
+        if kept.get("on", today) >= today or body.store.get(RECONCILED, key) is not None:
+            continue
+        said, found = kept["payload"]["totals"]["landed"], lake.records_in(kept["batch"])
+        state = "erased since" if erased >= kept["on"] else "even" if said == found else "differs"
+        outcome.put.append((RECONCILED, key, {"state": state, "on": today}))
+        if state == "differs":
+            alarms.raise_(
+                outcome,
+                body,
+                f"reconcile:{key}",
+                "submission.tables-differ",
+                receipt=said,
+                tables=found,
             )
     return outcome
 

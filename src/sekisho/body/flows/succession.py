@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.body.context import Body
-from sekisho.body.flows import registered, stopping, transfer, vocabulary
+from sekisho.body.flows import quarantine, registered, stopping, transfer, vocabulary
 from sekisho.body.flows.exit import Withdrawal, of
 from sekisho.body.flows.lists import issue
 from sekisho.body.flows.submission import INHERITED, next_batch, snapshot
@@ -128,8 +128,11 @@ def _quarantine(body: Body, tags: Mapping[str, str]) -> dict[str, pa.Table]:
             position = rows.column_names.index("person_key")
             keys = [tags.get(key) for key in rows["person_key"].to_pylist()]
             tagged = rows.set_column(position, "tag", pa.array(keys, pa.string()))
-            named = pa.repeat(pa.scalar(file.name, pa.string()), rows.num_rows)
-            found[f"waiting_{number}_{name}"] = tagged.append_column("submission", named)
+            kept = body.store.get(quarantine.KIND, file.name) or {}
+            for column, value in (("submission", file.name), ("provider", kept.get("provider"))):
+                said = pa.repeat(pa.scalar(value, pa.string()), rows.num_rows)
+                tagged = tagged.append_column(column, said)
+            found[f"waiting_{number}_{name}"] = tagged
     return found
 
 
@@ -240,13 +243,13 @@ def _take_records(body: Body, arrival: transfer.Arrived, about: Json) -> Outcome
     held = {name: collection.held_as(name, rows, persons, batch) for name, rows in new.items()}
     landed = lake.land(batch, arrival.reason.id, held, vocabulary=vocabulary.in_force(body))
     made = Snapshot(1 + previous.number, landed)
-    _keep_waiting(body, arrival.sender, waiting, persons)
+    kept_waiting = _keep_waiting(body, arrival.sender, waiting, persons)
     counts = {
         "landed": collection.rows_of(new) | {QUARANTINE: _count(waiting)},
         "there": collection.rows_of(there),
         "set_aside": collection.rows_of(chosen) | {QUARANTINE: _count(out)},
     }
-    outcome = Outcome(put=[("snapshot", "head", made.to_dict())])
+    outcome = Outcome(put=[("snapshot", "head", made.to_dict()), *kept_waiting])
     outcome.put.append((INHERITED, arrival.reason.id, {"from": arrival.sender, "batch": batch}))
     outcome.fact(
         "snapshot.made",
@@ -268,9 +271,10 @@ def _tags(tables: Mapping[str, pa.Table]) -> set[str]:
 
 def _keep_waiting(
     body: Body, sender: str, tables: Mapping[str, pa.Table], persons: Mapping[str, str]
-) -> None:
-    """Keep what the leaving body had in quarantine in ours, file by file."""
+) -> list[tuple[str, str, Json]]:
+    """Keep what the leaving body had in quarantine in ours, file by file; return its records."""
     files: dict[str, dict[str, pa.Table]] = {}
+    providers: dict[str, str] = {}
     for name, rows in tables.items():
         if not rows.num_rows:
             continue
@@ -282,10 +286,17 @@ def _keep_waiting(
         whole = pa.concat_tables([held, unknown])
         submission = whole["submission"][0].as_py()
         table = name.split("_", 2)[2]
-        files.setdefault(submission, {})[table] = whole.drop_columns("submission")
+        providers[submission] = whole["provider"][0].as_py() or ""
+        files.setdefault(submission, {})[table] = whole.drop_columns(["submission", "provider"])
+    records = []
     for submission, held in files.items():
         name = digest(f"{sender}/{submission}".encode())[:32]
         write_atomically(body.folders.data / "quarantine" / name, container.pack(held))
+        # of no version: the checks in force here look at it on the next day
+        records.append(
+            (quarantine.KIND, name, quarantine.held_back(name, providers[submission], ""))
+        )
+    return records
 
 
 def _receipt(

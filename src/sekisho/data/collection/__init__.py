@@ -10,6 +10,7 @@ It stores nothing (`sekisho.data.lake` does), signs nothing, and never sees an i
 from sekisho.data.collection.balance import Balance, Declared, Line, balance, read_declared
 from sekisho.data.collection.coding import Codes, count_codes
 from sekisho.data.collection.covered import months_by_kind
+from sekisho.data.collection.held_back import recheck, units_of, waiting, without_units
 from sekisho.data.collection.inheriting import held_as, part_known, rows_of, under_tags
 from sekisho.data.collection.receipt import content_digest, receipt_payload
 
@@ -26,6 +27,10 @@ __all__ = [
     "part_known",
     "read_declared",
     "receipt_payload",
+    "recheck",
     "rows_of",
     "under_tags",
+    "units_of",
+    "waiting",
+    "without_units",
 ]

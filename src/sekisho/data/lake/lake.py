@@ -336,6 +336,28 @@ class Lake:
         with self.reading(snapshot, ["person"]) as session:
             return session.fetch(fill(_BIRTHS, data_class=literal(data_class)))
 
+    def of_persons(
+        self, snapshot: Snapshot, keys: Collection[str], tables: Collection[str]
+    ) -> dict[str, pa.Table]:
+        """Return the current rows of some persons in some tables, in the held layout."""
+        asked = pa.table({"it": pa.array(sorted(keys), pa.string())})
+        with self.reading(snapshot, tables) as session:
+            session.add("asked", asked)
+            return {one: session.fetch(fill(_OF_PERSONS, table=name(one))) for one in tables}
+
+    def records_in(self, batch: int) -> int:
+        """Return how many records lie in the tables from one batch, replaced ones too."""
+        with self._locked():
+            versions = self._head()
+        with self.engine.session([str(self.folder / "tables")]) as session:
+            parts = []
+            for spec in TABLES:
+                landed = f"landed_{spec.name}"
+                session.add_files(landed, self._files(spec.name, versions), held_schema(spec.name))
+                parts.append(fill(_RECORDS, landed=name(landed), batch=literal(batch)))
+            query = fill("SELECT count(*) AS n FROM ({all})", all=Sql(" UNION ".join(parts)))
+            return int(session.fetch(query)["n"][0].as_py())
+
     def counts(self, snapshot: Snapshot) -> tuple[Count, ...]:
         """Return current rows and persons per table, data class and provider."""
         counts = []
@@ -450,6 +472,8 @@ FROM person p JOIN asked a ON p.person_key = a.it
 _SENDERS = """
 SELECT DISTINCT p.person_key, p.provider FROM person p JOIN asked a ON p.person_key = a.it
 """
+_RECORDS = "SELECT record_type, data_class, source_id FROM {landed} WHERE batch = {batch}"
+_OF_PERSONS = "SELECT t.* FROM {table} t JOIN asked a ON t.person_key = a.it"
 _BIRTHS = """
 SELECT person_key, min(year_of_birth) AS year, min(gender_concept_id) AS gender
 FROM person WHERE data_class = {data_class} GROUP BY person_key ORDER BY person_key
