@@ -9,10 +9,12 @@ OUT ?= out/first-study
 RUN_PACKAGES := python3-venv bubblewrap libseccomp2
 TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-noto-cjk poppler-utils git
 JOBS ?= 2
+FORMATS ?=
+SECONDS ?= 60
 # A rehearsal starts a dozen processes: none of them should compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up test long check fix schemas bench-identity bench-ledger bench-linkage bench-collection bench-processing bench-run clean
+.PHONY: help run up test fuzz long check fix schemas bench-identity bench-ledger bench-linkage bench-collection bench-processing bench-run clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -55,6 +57,13 @@ check: .stamps/venv-test  ## ruff, mypy, import-linter
 
 test: check  ## everything: checks and all tests
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadgroup
+
+# Not in the lock: atheris has no wheel for every Python.
+fuzz: .stamps/venv-test  ## fuzz every reader: make fuzz FORMATS="dicom vcf" SECONDS=300
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "atheris>=3.0"
+	@formats="$(FORMATS)"; \
+	for one in $${formats:-$$($(BIN)/python -c "from sekisho.provider import FORMATS; print(*FORMATS)")}; do \
+		$(BIN)/python fuzz/readers.py --format $$one --seconds $(SECONDS) || exit 1; done
 
 long: .stamps/venv-test  ## the tests that take minutes or hours (fault drills)
 	$(BIN)/python -m pytest -m long -s --timeout 20000

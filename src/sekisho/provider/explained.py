@@ -34,8 +34,8 @@ ARCHIVES: dict[str, Explanation] = {
         _ARCHIVE,
     ),
     "archive.bomb": Explanation(
-        "展開すると元の大きさに比べて大きくなりすぎる書庫です。",
-        "The archive unpacks to far more than its own size.",
+        "展開すると元の大きさに比べて大きくなりすぎるファイルです。",
+        "The file unpacks to far more than its own size.",
         _BOUND,
     ),
     "archive.too-large": Explanation(

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as csv
 import pyarrow.parquet as parquet
 
@@ -141,6 +142,27 @@ def check(home: Home, ready: Ready, today: date) -> Checked:
     return Checked(ready, landed, rules)
 
 
+_FORMULA: Final = r"^[=+\-@\t\r]"
+_NUMBER: Final = r"^-[0-9.]+$"
+
+
+def _for_spreadsheets(rows: pa.Table) -> pa.Table:
+    """Return rows of which a spreadsheet takes no text for a formula (OWASP: CSV injection).
+
+    An apostrophe goes before it; the Parquet file beside has the text as it is.
+    """
+    for place, field in enumerate(rows.schema):
+        if field.type != pa.string():
+            continue
+        texts = rows.column(place)
+        formula = pc.and_not(
+            pc.match_substring_regex(texts, _FORMULA), pc.match_substring_regex(texts, _NUMBER)
+        )
+        made = pc.if_else(formula, pc.binary_join_element_wise("'", texts, ""), texts)
+        rows = rows.set_column(place, field, made)
+    return rows
+
+
 def _write_table(rows: pa.Table | tables.Batched, stem: Path) -> None:
     with (
         parquet.ParquetWriter(stem.with_suffix(".parquet"), rows.schema) as as_parquet,
@@ -148,7 +170,7 @@ def _write_table(rows: pa.Table | tables.Batched, stem: Path) -> None:
     ):
         for batch in tables.in_batches(rows):
             as_parquet.write_table(batch)
-            as_csv.write_table(batch)
+            as_csv.write_table(_for_spreadsheets(batch))
 
 
 def _write_objects(rows: pa.Table | tables.Batched, folder: Path) -> None:

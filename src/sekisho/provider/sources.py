@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import gzip
 import hmac
+import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass
 from io import BufferedReader
+from math import inf
 from pathlib import Path
 
 _HASHED_AT_ONCE = 1 << 20
@@ -27,8 +29,8 @@ class Limits:
         table_bytes: how much of one table waits in memory before it goes to disk.
         archive_bytes: most bytes that an archive may unpack to.
         archive_members: most files in an archive.
-        archive_ratio: how many times its own size it may unpack to, beyond the first
-            ``archive_floor`` bytes. Deflate reaches 1,032; files of records stay below 100.
+        archive_ratio: how many times its own size it, or a file in gzip, may unpack to, beyond the
+            first ``archive_floor`` bytes. Deflate reaches 1,032; files of records stay below 100.
     """
 
     line_bytes: int = 16 << 20
@@ -100,7 +102,7 @@ def lines(path: Path, limits: Limits) -> Iterator[Line]:
     """
     number, held, size, skipping, empty = 0, list[bytes](), 0, False, True
     with open_source(path) as stream:
-        for piece in _pieces(stream, limits.piece_bytes):
+        for piece in _pieces(stream, limits):
             if isinstance(piece, _Damage):
                 yield from _tail(number, held, skipping)
                 raise SourceProblem("file.truncated-gzip", number + 1)
@@ -138,7 +140,7 @@ def whole(path: Path, limits: Limits) -> bytes:
     """
     pieces, size = [], 0
     with open_source(path) as stream:
-        for piece in _pieces(stream, limits.piece_bytes):
+        for piece in _pieces(stream, limits):
             if isinstance(piece, _Damage):
                 raise SourceProblem("file.truncated-gzip")
             size += len(piece)
@@ -170,15 +172,22 @@ class _Damage(bytes):
     """Marks where a stream could not be read further."""
 
 
-def _pieces(stream: Stream, size: int) -> Iterator[bytes]:
+def _pieces(stream: Stream, limits: Limits) -> Iterator[bytes]:
+    left: float = inf
+    if isinstance(stream, gzip.GzipFile):
+        packed = os.fstat(stream.fileno()).st_size
+        left = max(limits.archive_floor, limits.archive_ratio * packed)
     while True:
         try:
-            piece = stream.read1(size)  # read() would lose what precedes the damage
+            piece = stream.read1(limits.piece_bytes)  # read() would lose what precedes the damage
         except (EOFError, zlib.error, OSError):
             yield _Damage()
             return
         if not piece:
             return
+        left -= len(piece)
+        if left < 0:
+            raise SourceProblem("archive.bomb")
         yield piece
 
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import re
-import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
-
-from vcfpy.exceptions import VCFPyException
-from vcfpy.parser import parse_mapping
 
 from sekisho.provider.genomes.rules import Rules
 from sekisho.provider.sources import Line
@@ -22,6 +18,9 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_.:*+-]{1,100}")
 _NUMBER: Final = re.compile(r"[0-9]{1,10}|[AGR.]")
 _CALLER: Final = re.compile(r"[A-Za-z][A-Za-z0-9_.+-]{0,59}")
 _TYPES: Final = re.compile("Integer|Float|Flag|Character|String")
+_FIELD: Final = re.compile(
+    r'(?P<key>[A-Za-z0-9_.]{1,60})=(?P<value>"(?:[^"\\]|\\.)*"|[^,"<>]*)(?:,|\Z)'
+)
 _SAMPLE: Final = re.compile(r"[^\x00-\x1f\x7f]{1,100}")
 
 
@@ -102,13 +101,10 @@ def _finished(
 
 def _meta(key: str, value: str, rules: Rules) -> tuple[str, str] | None:
     """Return a structured line as it leaves, and the assembly that it names."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # they quote the line
-            fields: Mapping[str, object] = parse_mapping(value)
-    except (VCFPyException, ValueError, IndexError, KeyError, TypeError):
+    fields = _fields(value)
+    if fields is None:
         return None
-    made = {name: str(fields[name]) for name in rules.meta[key] if name in fields}
+    made = {name: fields[name] for name in rules.meta[key] if name in fields}
     assembly = re.fullmatch(rules.assembly.pattern, made.pop("assembly", ""))
     if not _is_plain(made):
         return None
@@ -123,6 +119,23 @@ def _meta(key: str, value: str, rules: Rules) -> tuple[str, str] | None:
         made["assembly"] = assembly[0]
     spelled = ",".join(f"{name}={text}" for name, text in made.items())
     return f"##{key}=<{spelled}>", made.get("assembly", "")
+
+
+def _fields(value: str) -> dict[str, str] | None:
+    """Return key → value of ``<key=value,…>``; None where it is not that.
+
+    Our own, for vcfpy hands a quoted text to Python's parser (`ast.literal_eval`).
+    """
+    if not (value.startswith("<") and value.endswith(">")):
+        return None
+    made, place, end = dict[str, str](), 1, len(value) - 1
+    while place < end:
+        found = _FIELD.match(value, place, end)
+        if found is None:
+            return None
+        made[found["key"]] = found["value"]
+        place = found.end()
+    return made
 
 
 def _is_plain(fields: Mapping[str, str]) -> bool:
