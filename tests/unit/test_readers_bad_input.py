@@ -189,7 +189,7 @@ def test_many_alike_become_one_finding_with_a_count(tmp_path: Path) -> None:
 
 def test_bundle_entries_are_told_by_the_line_they_start_on(tmp_path: Path) -> None:
     entries = [{"resource": x} for x in (*GOOD, condition(2, 77))] + [{"fullUrl": "urn:uuid:1"}]
-    entries.append({"request": {"method": "DELETE", "url": "Condition/c1"}})
+    entries.append({"request": {"method": "DELETE", "url": "Condition?code=c1"}})
     bundle = {"resourceType": "Bundle", "type": "batch", "entry": entries}
     text = json.dumps(bundle, indent=1)
     (tmp_path / "b.json").write_text(text)

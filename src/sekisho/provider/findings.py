@@ -98,9 +98,9 @@ EXPLANATIONS: dict[str, Explanation] = {
         "FHIR R4 Bundle.entry",
     ),
     "fhir.deletion": Explanation(
-        "削除の項目はまだ扱えません。",
-        "An entry asks for a deletion, which is not taken here.",
-        "withdrawals travel on their own path",
+        "削除の項目が一つの資源（Type/id）を指していないか、報告の中にあります。",
+        "A deletion names no one resource (Type/id), or stands inside a report.",
+        "FHIR R4 §3.1.0.7 delete; conditional deletions are not followed",
     ),
     "person.no-subject": Explanation(
         "患者への参照がありません。", "The record names no patient.", "FHIR R4 subject, patient"

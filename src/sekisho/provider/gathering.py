@@ -99,6 +99,7 @@ class Gathering:
         self._patient = array("i")
         self._starts = bytearray()
         self._units = Units()
+        self._withdrawing: list[tuple[int, str, str]] = []
         self._patients: dict[str, int] = {}
         self._identities: dict[str, Identity] = {}
         self.files: list[str] = []
@@ -149,6 +150,8 @@ class Gathering:
                 self.findings.add(
                     Finding(self.files[-1], record.line, doubt, record.record_type, about="doubt")
                 )
+        if outcome == _ASIDE and record.withdraws:
+            self._withdrawing.append((number, record.unit, record.record_type))
         if outcome == _SENT:
             self.dropped[record.record_type] += record.dropped
             self._keep(record, number, patient, kinds)
@@ -197,6 +200,20 @@ class Gathering:
         mine = pc.is_in(self._type_numbers(), value_set=pa.array(sorted(wanted), pa.uint16()))
         patients = _column(self._patient, pa.int32()).filter(pc.and_(mine, self.alive))
         return set(patients.unique().to_pylist())
+
+    def withdrawn(self, classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+        """Return class → names of the units in it that are gone at the source, in order.
+
+        A unit that comes again later in the same submission is not.
+        """
+        made: dict[str, set[str]] = {}
+        for number, unit, record_type in self._withdrawing:
+            if self._outcome[number] != _ASIDE:
+                continue
+            for _, data_class in self.kinds_of(record_type):
+                if data_class in classes:
+                    made.setdefault(data_class, set()).add(self._names[data_class]("unit", unit))
+        return {data_class: tuple(sorted(names)) for data_class, names in sorted(made.items())}
 
     def counts(self) -> Mapping[str, Counter[Outcome]]:
         """Return record type → how many had each outcome."""

@@ -275,6 +275,7 @@ def manifest(part: Part, format_id: str, submission: str, door: str) -> dict[str
             for r in part.refusals
         ],
         "files": list(part.file_digests),
+        "withdrawn": sorted(name for names in part.withdrawn.values() for name in names),
     }
 
 

@@ -21,7 +21,7 @@ from sekisho.framework import NOTICE_PERIOD, Framework, collects_from
 from sekisho.provider.balance import Line, lines_of
 from sekisho.provider.notice import Notice, Notices
 from sekisho.provider.submission import Part, Prepared
-from sekisho.pseudonym.identifiers import canonical
+from sekisho.pseudonym.identifiers import NOBODY, canonical
 
 OBJECTION: Final = "objection"
 """The person said no at the provider."""
@@ -84,7 +84,9 @@ def hold_back(
         clock = _Clock(fw, body, today)
         told_of = notices.of([key for _, key in part.identities])
         known = {
-            tag: (key, notice) for (tag, key), notice in zip(part.identities, told_of, strict=True)
+            tag: (key, notice)
+            for (tag, key), notice in zip(part.identities, told_of, strict=True)
+            if key.system != NOBODY  # a withdrawal without records: nobody is to be told
         }
         held = {tag: why for tag, (_, n) in known.items() if (why := clock.cause(n)) is not None}
         told = [n.told_on for t, (_, n) in known.items() if t not in held and n.told_on]

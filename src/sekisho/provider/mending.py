@@ -45,6 +45,26 @@ MENDS: dict[str, Text] = {
         ja="DPC調査の提出用ファイルを、手を加えずにそのまま使ってください。",
         en="Use the files made for the DPC survey as they are, without a change.",
     ),
+    "ssmix": Text(
+        ja="標準化ストレージへの出力を確かめ、正しい患者・日付・種別のフォルダーに出力し直してください。",
+        en="Check the export; write the file again under its own patient, day and kind of data.",
+    ),
+    "hl7": Text(
+        ja="HL7の出力（文字コード、区切り文字、エスケープ）を確かめてください。",
+        en="Check the HL7 export: character set, delimiters, escapes.",
+    ),
+    "checkup": Text(
+        ja="健診システムから、提出用のファイルを手を加えずに出力し直してください。",
+        en="Export the files for submission from the check-up system again, without a change.",
+    ),
+    "xml": Text(
+        ja="XMLを健診システムから出力し直してください（手で直すと壊れます）。",
+        en="Export the XML again; files changed by hand break.",
+    ),
+    "clins": Text(
+        ja="一件の報告の全体を、JP-CLINSの実装ガイドに合わせて作り直し、同じ識別子で送ってください。",
+        en="Make the whole report again by the JP-CLINS guide, and send it under its identifier.",
+    ),
     "person": Text(
         ja="被保険者番号（保険者番号・記号・番号・枝番）か、院内番号の対応表を補ってください。",
         en="Add the insured number, or the table from your own numbers to insured numbers.",

@@ -90,6 +90,8 @@ class Record(Struct, frozen=True, gc=False):
         code: why it is refused or set aside.
         dropped: values of a sent record for which there is no row (free text, no value).
         objects: what travels beside the rows; at most one for a record today.
+        withdraws: it is set aside because its unit is gone at the source: what a body holds of it
+            from earlier submissions shall count no more.
     """
 
     record_type: str
@@ -104,6 +106,7 @@ class Record(Struct, frozen=True, gc=False):
     whole: bool = True
     dropped: int = 0
     objects: tuple[Object, ...] = ()
+    withdraws: bool = False
 
 
 class Note(Struct, frozen=True):

@@ -78,4 +78,5 @@ class Submitter:
 
 def _classes(prepared: Prepared) -> list[DataClass]:
     found = {line.data_class for line in prepared.balance if line.sent}
+    found |= {c for part in prepared.parts.values() for c in part.withdrawn}
     return [c for c in CLASSES if c in found]

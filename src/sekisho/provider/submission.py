@@ -23,7 +23,7 @@ from sekisho.provider.readers import format_of
 from sekisho.provider.records import Note, Outcome, Record
 from sekisho.provider.scratch import Scratch
 from sekisho.provider.sources import Limits, keyed_digest
-from sekisho.pseudonym.identifiers import PersonKey
+from sekisho.pseudonym.identifiers import PersonKey, nobody
 
 Progress = Callable[[int, int], None]
 """(files read, records read); called now and then."""
@@ -60,6 +60,7 @@ class Part:
         tables: CDM table → rows in transit layout, each under a tag.
         identities: the tags' persons, for the converters alone; in order of tag.
         objects: what goes beside the rows, of those records that are in the tables then.
+        withdrawn: class → names of units in it that are gone at the source, in order.
     """
 
     body: BodyId
@@ -69,6 +70,7 @@ class Part:
     refusals: tuple[Refused, ...]
     file_digests: tuple[str, ...]
     objects: tuple[Leaving, ...] = ()
+    withdrawn: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def declared(self) -> list[dict[str, str | int]]:
         """Return the counts that travel with the tables."""
@@ -189,22 +191,31 @@ def _prepared(
     keys = gathering.resolve()
     counts = gathering.counts()
     findings = gathering.findings.all()
-    _check_something_read(counts, findings)
+    gone = {
+        body: gathering.withdrawn([c for c, to in bodies.items() if to == body])
+        for body in bodies.values()
+    }
+    if not any(gone.values()):
+        _check_something_read(counts, findings)
     balance = _balance(gathering, counts, recipients)
     persons, distinct = person_numbers(keys)
     parts = {}
     for body in sorted(set(bodies.values())):
         classes = [c for c, to in bodies.items() if to == body]
         tags = _tags(gathering, classes, persons, random)
+        identities = sorted(((tag, distinct[n]) for n, tag in tags.items()), key=lambda p: p[0])
+        if gone[body] and not identities:
+            identities = [(new_tag(random), nobody(random))]
         own = lines_of(balance, body)
         parts[body] = Part(
             body,
             _tables(gathering, classes, persons, tags),
-            tuple(sorted(((tag, distinct[n]) for n, tag in tags.items()), key=lambda p: p[0])),
+            tuple(identities),
             own,
             _refusals(findings, {line.record_type for line in own}, digests),
             tuple(sorted(set(digests.values()))),
             tuple(one for c in classes for n, one in gathering.objects[c] if gathering.is_sent(n)),
+            gone[body],
         )
     return Prepared(
         parts,

@@ -17,6 +17,7 @@ from typing import Final, Literal
 
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal, UserError
+from sekisho.common.randomness import RandomBytes
 from sekisho.pseudonym.dates import read_date
 from sekisho.pseudonym.group import Element, hash_to_group
 from sekisho.pseudonym.numbers import fold, fold_kana, has_valid_check_digit, is_my_number
@@ -29,6 +30,7 @@ JP_PUBLIC_PAYER: Final = "http://jpfhir.jp/fhir/clins/Idsystem/JP_PublicPayer_me
 JP_LOCAL: Final = "urn:oid:1.2.392.100495.20.3.51.1"
 """With the institution code (10 digits) after it: a hospital's own numbers (JP Core)."""
 KANA_BIRTH_SEX: Final = "urn:sekisho:kana-birth-sex"
+NOBODY: Final = "urn:sekisho:nobody"
 US_SSN: Final = "http://hl7.org/fhir/sid/us-ssn"
 
 Method = Literal["number", "direct", "name", "local"]
@@ -130,6 +132,11 @@ def local(system: str, value: str, *, twelve_digits: bool = False) -> PersonKey:
     if not twelve_digits:
         _refuse_my_number(value)
     return PersonKey(system.strip(), fold(value), method="local")
+
+
+def nobody(random: RandomBytes) -> PersonKey:
+    """Return a key that means nobody, for a batch that must not be empty and tells of no person."""
+    return PersonKey(NOBODY, random(16).hex(), method="local")
 
 
 def named(kana: str, birth: date, sex: str) -> PersonKey:

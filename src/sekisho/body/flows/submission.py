@@ -98,8 +98,9 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
     by_choice = quality.records_of(chosen)
     balance = collection.balance(collection.read_declared(manifest["declared"]), landed, by_choice)
     # Of whom nothing is kept no key is made either: a body then does not remember having met them.
+    gone = collection.read_withdrawn(manifest.get("withdrawn", []))
     present = {tag for rows in tables.values() for tag in rows["tag"].unique().to_pylist()}
-    wrapped = {tag: one for tag, one in wrapped.items() if tag in present or not chosen}
+    wrapped = {tag: one for tag, one in wrapped.items() if tag in present}
     methods = {wrapped[tag]: method for tag, method in _methods(arrived) if tag in wrapped}
     keys = lake.keys_for(sorted(set(wrapped.values())), body.random, methods)
     persons: dict[str, str] = {tag: keys[one] for tag, one in wrapped.items()}
@@ -108,7 +109,8 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         for name, rows in landed.tables.items()
     }
     objects = _objects(body, arrived, landed.tables, persons, batch)
-    versions = lake.land(batch, submission, held, vocabulary=version)
+    taken = [(arrived.sender, unit) for unit in gone]
+    versions = lake.land(batch, submission, held, vocabulary=version, withdrawn=taken)
     replaced = lake.replaced_by(batch, previous)
     made = Snapshot(1 + previous.number, versions)
     if landed.quarantined:
@@ -118,7 +120,11 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         "body": body.id,
         "format": manifest["format"],
         **collection.receipt_payload(
-            landed, balance, provider=arrived.sender, file_digests=manifest["files"]
+            landed,
+            balance,
+            provider=arrived.sender,
+            file_digests=manifest["files"],
+            withdrawn=len(gone),
         ),
         "codes": vocabulary.counted(body, systems, tables, version).to_dict(),
     }
@@ -144,6 +150,7 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         **_per_type(balance),
         persons=len(persons),
         objects=objects.objects,
+        withdrawn=len(gone),
         digest=payload["content"],
         reasons=dict(Counter(one["code"] for one in manifest["refusals"])),
         snapshot=made.number,

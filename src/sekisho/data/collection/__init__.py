@@ -7,7 +7,14 @@ files give the same receipt; no message or finding names a value.
 It stores nothing (`sekisho.data.lake` does), signs nothing, and never sees an identifier.
 """
 
-from sekisho.data.collection.balance import Balance, Declared, Line, balance, read_declared
+from sekisho.data.collection.balance import (
+    Balance,
+    Declared,
+    Line,
+    balance,
+    read_declared,
+    read_withdrawn,
+)
 from sekisho.data.collection.coding import Codes, count_codes
 from sekisho.data.collection.covered import months_by_kind
 from sekisho.data.collection.held_back import recheck, units_of, waiting, without_units
@@ -26,6 +33,7 @@ __all__ = [
     "months_by_kind",
     "part_known",
     "read_declared",
+    "read_withdrawn",
     "receipt_payload",
     "recheck",
     "rows_of",

@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Annotated
 
 import msgspec
 
 from sekisho.common.errors import Defect, UserError
 from sekisho.quality import Landed, records_of
+
+UnitName = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
+"""A source's unit under the provider's key: 16 bytes as hex."""
 
 
 class Declared(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -74,6 +78,20 @@ def read_declared(raw: object) -> tuple[Declared, ...]:
     except msgspec.ValidationError as error:
         raise UserError(
             "collection.declaration", "The submission's counts are malformed."
+        ) from error
+
+
+def read_withdrawn(raw: object) -> tuple[str, ...]:
+    """Read the names of units that a provider takes back, as they came in a message.
+
+    Raises:
+        UserError: not of that form.
+    """
+    try:
+        return msgspec.convert(raw, tuple[UnitName, ...])
+    except msgspec.ValidationError as error:
+        raise UserError(
+            "collection.declaration", "The list of what is taken back is malformed."
         ) from error
 
 

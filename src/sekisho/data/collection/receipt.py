@@ -15,12 +15,17 @@ from sekisho.quality import Landed
 
 
 def receipt_payload(
-    landed: Landed, balance: Balance, *, provider: str, file_digests: Sequence[str]
+    landed: Landed,
+    balance: Balance,
+    *,
+    provider: str,
+    file_digests: Sequence[str],
+    withdrawn: int = 0,
 ) -> dict[str, Any]:
     """Return what the receipt says; equal for equal files, although their tags are random.
 
     What an earlier submission's records were replaced by is not in it: that depends on what was
-    held before, and belongs in the ledger.
+    held before, and belongs in the ledger. ``withdrawn`` is how many units were taken back.
     """
     return {
         "provider": provider,
@@ -30,6 +35,7 @@ def receipt_payload(
         "totals": balance.totals,
         "rows": dict(balance.rows_landed),
         "rows_quarantined": dict(balance.rows_quarantined),
+        "withdrawn": withdrawn,
         "breaches": [asdict(breach) for breach in landed.breaches],
         "content": content_digest(landed.tables),
         "quarantined": content_digest(landed.quarantined),

@@ -136,6 +136,7 @@ class Lake:
         tables: Mapping[str, pa.Table],
         *,
         vocabulary: str | None = None,
+        withdrawn: Sequence[tuple[str, str]] = (),
     ) -> Versions:
         """Append a submission's rows (held layout); return what a new snapshot must name.
 
@@ -144,6 +145,7 @@ class Lake:
 
         Args:
             vocabulary: the version that says what the batch's codes mean; None: codes stay codes.
+            withdrawn: (provider, unit) of what counts no more, whichever earlier batch holds it.
 
         Raises:
             Defect: rows in another layout or batch than said, or the submission has landed under
@@ -156,14 +158,16 @@ class Lake:
         with self._locked():
             missing = [table for table in wanted if not self._has(table, app, batch)]
             # The list of replaced records goes last: where it is, all else is.
-            if wanted and not self._has(REPLACED, app, batch):
+            if (wanted or withdrawn) and not self._has(REPLACED, app, batch):
                 marker = self._announce(submission_id, batch)
                 for table in missing:
                     delta.append(self._table(table), wanted[table], app=app, number=batch)
                 if vocabulary is not None and not self._has(coding.IN_FORCE, app, batch):
                     said = coding.in_force([batch], vocabulary, 0)
                     delta.append(self._table(coding.IN_FORCE), said, app=app, number=batch)
-                replaced = self._find_replaced(batch, wanted)
+                replaced = pa.concat_tables(
+                    [self._find_replaced(batch, wanted), replacing.noted(withdrawn, batch)]
+                )
                 delta.append(self._table(REPLACED), replaced, app=app, number=batch)
                 marker.unlink()
                 sync_folder(marker.parent)
@@ -433,6 +437,8 @@ class Lake:
 
     def _find_replaced(self, batch: int, tables: Mapping[str, pa.Table]) -> pa.Table:
         """Return the records of ``tables`` that other, complete batches hold as well."""
+        if not tables:
+            return replacing.SCHEMA.empty_table()
         others = tuple(number for number in self._pending().values() if number != batch)
         landed = {table: delta.files(folder) for table, folder in self._held_tables().items()}
         with self.engine.session([str(self.folder / "tables")]) as session:

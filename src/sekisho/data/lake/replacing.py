@@ -1,7 +1,8 @@
 """Records sent again: the rows of the latest batch count, also where they moved to another table.
 
 What is replaced is a unit: a resource, or all parts of a receipt or identified bundle, whose
-source ids are ``<unit>.<part>``. So a part that is missing from the new one counts no more. When a
+source ids are ``<unit>.<part>``. So a part that is missing from the new one counts no more, and a
+unit that was taken back is replaced by nothing. When a
 submission lands, the units that an earlier (or, out of order, a later) batch holds already are
 noted once with their latest batch, so that a reader compares against this short list.
 """
@@ -49,6 +50,19 @@ SELECT provider, unit,
 FROM ({held}) h WHERE batch NOT IN ({others})
 GROUP BY provider, unit ORDER BY provider, unit
 """
+
+
+def noted(withdrawn: Sequence[tuple[str, str]], batch: int) -> pa.Table:
+    """Return the notes that ``batch`` makes of units that were taken back and came with no rows."""
+    return pa.table(
+        {
+            "provider": [provider for provider, _ in withdrawn],
+            "unit": [unit for _, unit in withdrawn],
+            "latest": [batch] * len(withdrawn),
+            "batch": [batch] * len(withdrawn),
+        },
+        SCHEMA,
+    )
 
 
 def found(held: Sequence[Sql], batch: int, others: Sequence[int]) -> Sql:

@@ -88,7 +88,17 @@ def checkup_records(root: Element, report: str, number: int, file: str) -> Itera
     if report in _DELETIONS or report.startswith("2"):
         why = "cancelled" if report in _DELETIONS else "no-table"
         unit = head.unit if report in _DELETIONS else file
-        yield Record(HEAD, number, unit, (), head.name, Outcome.SET_ASIDE, why, whole=False)
+        yield Record(
+            HEAD,
+            number,
+            unit,
+            (),
+            head.name,
+            Outcome.SET_ASIDE,
+            why,
+            whole=False,
+            withdraws=report in _DELETIONS,
+        )
         return
     yield _person(head, number)
     items = root.iterfind("h:component/h:structuredBody//h:observation", _V3)

@@ -163,7 +163,10 @@ def _mapped(
             raise SetAside("did-not-happen")
         made = mapping.rows(it, names)
     except SetAside as reason:
-        return Record(kind, line, unit, outcome=Outcome.SET_ASIDE, code=reason.code, **more)
+        gone = reason.code == "did-not-happen" and more["whole"]  # perhaps it was sent before
+        return Record(
+            kind, line, unit, outcome=Outcome.SET_ASIDE, code=reason.code, withdraws=gone, **more
+        )
     patient = patient_name(it.subject or it.patient, names)
     rows = made.rows
     if kind == "Encounter":

@@ -8,6 +8,7 @@ to a server (§3.1.0.11.2), so a ``urn:uuid`` names the resource there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +25,18 @@ from sekisho.provider.readers.fhir import (
     unit_name,
 )
 from sekisho.provider.readers.fhir_coverage import insured_numbers
+from sekisho.provider.readers.fhir_types import RESOURCE_TYPES
 from sekisho.provider.readers.fhir_values import Identifier
 from sekisho.provider.records import UNREADABLE, Note, Outcome, Record, Unreadable, refused
 from sekisho.provider.sources import Limits, SourceProblem, whole
 
 _URN = "urn:uuid:"
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}", re.ASCII)
 
 
 class Request(msgspec.Struct):
     method: str | None = None
+    url: str | None = None
 
 
 class Entry(msgspec.Struct, rename="camel"):
@@ -59,6 +63,8 @@ class Item:
     name: str = ""
     unit: str = ""
     problem: str = ""
+    deletes: str = ""
+    """Local name ``Type/id`` of what is gone at the source."""
 
 
 def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
@@ -92,7 +98,9 @@ def _entries(bundle: Bundle, data: bytes) -> Iterator[Record]:
         if found >= 0:
             line, place = line + data.count(b"\n", place, found), found
         unit, part, alone = scope or item.unit, number if scope else 0, scope is None
-        if item.problem or item.head is None:
+        if item.deletes and scope is None:
+            yield deletion(item.deletes, line)
+        elif item.problem or item.head is None:
             unit = scope or f"entry/{number}"
             yield refused(UNREADABLE, line, unit, item.problem, part=part, whole=alone)
         elif scope and last[item.unit] != number:
@@ -129,7 +137,7 @@ def item_of(bundle: Bundle, entry: Entry, scope: str | None) -> Item:
     """Return an entry with its names, or why it has none."""
     raw = entry.resource
     if entry.request and entry.request.method == "DELETE":
-        return Item(raw, problem="fhir.deletion")
+        return Item(raw, problem="fhir.deletion", deletes=_deleted(entry.request.url or ""))
     if not bytes(raw):
         return Item(raw, problem="fhir.no-entry")
     try:
@@ -143,6 +151,33 @@ def item_of(bundle: Bundle, entry: Entry, scope: str | None) -> Item:
     posted = bundle.type in ("transaction", "batch")
     unit = urn if urn and (posted or not head.id) else plain
     return Item(raw, head, name, unit)
+
+
+def _deleted(url: str) -> str:
+    """Return ``Type/id``, or nothing where the request names no one resource (FHIR R4 §3.1.0.7)."""
+    kind, slash, identifier = "/".join(url.split("/")[-2:]).partition("/")
+    plain = slash and kind in RESOURCE_TYPES and _ID.fullmatch(identifier)
+    return f"{kind}/{identifier}" if plain else ""
+
+
+def deletion(name: str, line: int) -> Record:
+    """Return the record that takes the resource ``name`` back."""
+    kind = name.partition("/")[0]
+    gone = Outcome.SET_ASIDE
+    return Record(kind, line, name, outcome=gone, code="withdrawn", withdraws=True)
+
+
+def deletions(data: bytes, line: int) -> tuple[Record, ...]:
+    """Return what a bundle of nothing but deletions takes back (Bulk Data: ``deleted``).
+
+    Raises:
+        Unreadable: it is another bundle.
+    """
+    bundle: Bundle = decode(_BUNDLE, data)
+    items = [item_of(bundle, entry, None) for entry in bundle.entry]
+    if not items or not all(item.deletes for item in items):
+        raise Unreadable("fhir.bundle-in-ndjson")
+    return tuple(deletion(item.deletes, line) for item in items)
 
 
 def names_in(bundle: Bundle, items: list[Item]) -> dict[str, str]:

@@ -1,11 +1,15 @@
-"""FHIR R4 NDJSON (Bulk Data): one resource a line, one or mixed types, plain or gzip."""
+"""FHIR R4 NDJSON (Bulk Data): one resource a line, one or mixed types, plain or gzip.
+
+A line may also be a bundle of deletions, as the files called ``deleted`` of an export have them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sekisho.provider.readers.fhir import check_text, head_of, read_resource
+from sekisho.provider.readers.fhir_bundle import deletions
 from sekisho.provider.records import UNREADABLE, Note, Record, Unreadable, refused
 from sekisho.provider.sources import Limits, Line, SourceProblem, lines
 
@@ -14,22 +18,22 @@ def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
     """Yield one record a line; a line that cannot be read is a refused record."""
     try:
         for line in lines(path, limits):
-            yield _record(line)
+            yield from _records(line)
     except SourceProblem as problem:
         yield Note(problem.line, problem.code)
 
 
-def _record(line: Line) -> Record:
+def _records(line: Line) -> Iterable[Record]:
     data, number = line.data, line.number
     if data is None:
-        return refused(UNREADABLE, number, f"line/{number}", "line.too-long")
+        return (refused(UNREADABLE, number, f"line/{number}", "line.too-long"),)
     try:
         check_text(data)
         head = head_of(data)
         if head.resource_type == "Bundle":
-            raise Unreadable("fhir.bundle-in-ndjson")
+            return deletions(data, number)
     except Unreadable as problem:
         cut = problem.code == "json.malformed" and not line.ended
         code = "json.truncated" if cut else problem.code
-        return refused(UNREADABLE, number, f"line/{number}", code)
-    return read_resource(data, number, head=head)
+        return (refused(UNREADABLE, number, f"line/{number}", code),)
+    return (read_resource(data, number, head=head),)

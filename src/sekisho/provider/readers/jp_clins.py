@@ -150,7 +150,8 @@ def _records(of: _Opened, file: str) -> Iterator[Record]:
         return
     unit = _unit(of, made)
     if of.bundle.type == COLLECTION and len(made) == 1:
-        made = [replace(made[0], rows=(), outcome=Outcome.SET_ASIDE, code="withdrawn")]
+        gone = replace(made[0], rows=(), outcome=Outcome.SET_ASIDE, code="withdrawn")
+        made = [replace(gone, withdraws=True)]
     for part, one in enumerate(made):
         yield replace(one, unit=unit, part=part)
 

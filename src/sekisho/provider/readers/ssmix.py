@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from sekisho.provider.readers.hl7_message import Segment, parse
 from sekisho.provider.readers.ssmix_facts import KINDS, UNKNOWN
 from sekisho.provider.readers.ssmix_message import Fact, Message
@@ -77,14 +79,18 @@ def _records(name: MessageName, segments: tuple[Segment, ...]) -> Iterator[Recor
     except Unreadable as problem:
         yield refused(kind, 1, name.unit, problem.code)
         return
-    yield from head
-    part = len(head)
-    for fact in facts:
-        yield _fact(fact, f"{kind}{fact.suffix}", unit, patient, part)
-        part += 1
-    if part == 0:
+    told = [
+        _fact(fact, f"{kind}{fact.suffix}", unit, patient, part)
+        for part, fact in enumerate(facts, len(head))
+    ]
+    if not (head or told):
         reason = "cancelled" if deleted else known.otherwise
-        yield Record(kind, 1, unit, (), patient, Outcome.SET_ASIDE, reason, whole=False)
+        told = [Record(kind, 1, unit, (), patient, Outcome.SET_ASIDE, reason, whole=False)]
+    if not head and known.tables and all(one.outcome is Outcome.SET_ASIDE for one in told):
+        # nothing is left of what an earlier file said
+        told[0] = replace(told[0], withdraws=True)
+    yield from head
+    yield from told
 
 
 def _basic(segments: tuple[Segment, ...], unit: str, patient: str) -> Record:

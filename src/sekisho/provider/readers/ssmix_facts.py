@@ -43,6 +43,11 @@ class Kind:
     undone: Callable[[Message], Iterator[Fact]] | None = None
     unit: Callable[[Message], str | None] | None = None
 
+    @property
+    def tables(self) -> bool:
+        """Whether messages of this kind can have rows at all."""
+        return self.facts is not _nothing
+
 
 def basic(of: Message) -> Iterator[Fact]:
     """ADT-00, beside the person: allergies (AL1) and results (OBX)."""
