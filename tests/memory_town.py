@@ -27,13 +27,14 @@ from sekisho.body.keyring import load_keys
 from sekisho.body.ports import Incoming, Json, Outgoing
 from sekisho.body.service import Service
 from sekisho.body.setup import Actor, set_up
-from sekisho.common.canonical import canonical_json, digest
+from sekisho.common.canonical import canonical_json
 from sekisho.common.ids import new_id
 from sekisho.common.randomness import system_random
 from sekisho.control.ledger import Ledger, MemoryPending, origin_of
 from sekisho.exchange import parcel, seal
 from sekisho.exchange.client import Answer, Client
 from sekisho.exchange.directory import Directory, Peer
+from sekisho.exchange.messages import kept_as
 from sekisho.framework import load
 from sekisho.synthetic import Person, person_of
 
@@ -217,7 +218,7 @@ class MemoryClient:
             said = service.query(endpoint, self.sender, dict(parse_qsl(asked)), body)
             return Answer(200, "application/json", orjson.dumps(said))
         named = message_id or new_id(system_random)
-        kept = digest(f"{self.sender}/{named}".encode())[:32]
+        kept = kept_as(self.sender, named)
         body = body.read_bytes() if isinstance(body, Path) else body
         file = service.body.store.write_spool("in", new_id(system_random), body)
         message = Incoming(kept, self.sender, endpoint.path, dict(meta or {}), content_type, file)

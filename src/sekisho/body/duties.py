@@ -47,6 +47,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("oversight", "uses:daily"),
     Duty("conversion", "epochs:daily"),
     Duty("history", "histories:daily"),
+    Duty("review", "casework:daily"),
     Duty(EVERY_ROOM, "transfer:daily"),
     Duty(EVERY_ROOM, "undelivered:daily"),
     Duty("converter", "witness:daily"),

@@ -154,6 +154,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door(EVERYWHERE, "resend-since", "body", "resending:resend"),
     _door(EVERYWHERE, "resent", "body", "resending:resent"),
     # Every body
+    _door(EVERYWHERE, "cases", "body", "casework:stated"),
+    _door(EVERYWHERE, "cases-kept", "body", "casework:answered"),
     _door(EVERYWHERE, "notice", "body", "status:notice"),
     _door(EVERYWHERE, "day", SELF, "status:day_begins"),
     _door(EVERYWHERE, "body-revoked", "oversight", "expulsion:take"),

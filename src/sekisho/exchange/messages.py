@@ -33,7 +33,7 @@ from http_message_signatures import (
 )
 from http_message_signatures.algorithms import ED25519
 
-from sekisho.common.canonical import canonical_json
+from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import Refusal, UserError
 from sekisho.exchange.keys import SigningKey, VerifyKey
 
@@ -76,6 +76,14 @@ class _Request:
     method: str
     url: str
     headers: dict[str, str]
+
+
+def kept_as(sender: str, message_id: str) -> str:
+    """Return the id under which a receiver keeps a message.
+
+    It is of its sender: nobody takes another's.
+    """
+    return digest(f"{sender}/{message_id}".encode())[:32]
 
 
 def sign_request(

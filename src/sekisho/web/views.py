@@ -18,13 +18,12 @@ from sekisho.body.flows import witness
 from sekisho.body.ports import Incoming
 from sekisho.body.service import where
 from sekisho.body.unfinished import unfinished_in
-from sekisho.common.canonical import digest
 from sekisho.common.clock import SystemClock
 from sekisho.common.errors import SekishoError, StorageFull, UserError
 from sekisho.common.ids import BodyId, new_id
 from sekisho.common.storage import has_room, is_full, require_room, storage_full
 from sekisho.control.ledger import origin_of, served
-from sekisho.exchange.messages import Verified, verify_request
+from sekisho.exchange.messages import Verified, kept_as, verify_request
 from sekisho.exchange.pieces import HAVE, Piece, piece_of
 from sekisho.web.language import kept
 from sekisho.web.portals.start import performed, shell, start_page
@@ -106,7 +105,8 @@ def join(
     A message that is kept already is answered as one that comes again.
     """
     body = current().body
-    message_id, unfinished = kept_as(verified), unfinished_in(body.folders)
+    message_id = kept_as(verified.sender, verified.message_id)
+    unfinished = unfinished_in(body.folders)
     if body.store.incoming_state(message_id) is not None:
         file.unlink()
         unfinished.drop(message_id, piece)
@@ -125,11 +125,6 @@ def join(
         raise
     unfinished.drop(message_id, piece)
     return answer
-
-
-def kept_as(verified: Verified) -> str:
-    """Return the id under which a message is kept. It is of its sender: nobody takes another's."""
-    return digest(f"{verified.sender}/{verified.message_id}".encode())[:32]
 
 
 def verify(request: HttpRequest, body: bytes | Path) -> Verified:
@@ -158,7 +153,7 @@ def keep(request: HttpRequest, endpoint: Endpoint, verified: Verified, file: Pat
 
     A message that comes again cannot touch what was kept.
     """
-    message_id = kept_as(verified)
+    message_id = kept_as(verified.sender, verified.message_id)
     if request.content_type == "application/json" and _has_nul(file):
         raise UserError(
             "message.control-character",

@@ -22,6 +22,7 @@ OWNERS: Final = {
     "project": "environment-officer",
     "extract": "environment-officer",
     "uses": "environment-officer",
+    "review": "review-office",
     "exchange": "exchange-officer",
     "ledger": "auditor",
 }

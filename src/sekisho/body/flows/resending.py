@@ -13,8 +13,9 @@ import orjson
 from sekisho.body.context import Body
 from sekisho.body.ports import Incoming, Outcome, Outgoing
 from sekisho.body.recovery import RestoreRule, read_restore_rule
-from sekisho.common.canonical import canonical_json, digest
+from sekisho.common.canonical import canonical_json
 from sekisho.common.clock import SystemClock
+from sekisho.exchange.messages import kept_as
 
 RESENT = "resent"
 
@@ -33,10 +34,7 @@ def resend(body: Body, message: Incoming) -> Outcome:
     answer: dict[str, Any] = {
         "backup": asked["backup"],
         "complete": since >= oldest,
-        # As the receiver names them (`web.views.keep`).
-        "messages": [
-            {"id": digest(f"{body.id}/{one}".encode())[:32], "path": path} for one, path in found
-        ],
+        "messages": [{"id": kept_as(body.id, one), "path": path} for one, path in found],
     }
     outcome = Outcome(again=[one for one, _ in found])
     outcome.send.append(Outgoing(message.sender, "status/resent", canonical_json(answer)))
