@@ -12,6 +12,7 @@ from sekisho.common.errors import Defect
 from sekisho.data.lake import Lake, Session, replace_ids
 from sekisho.data.lake.engine import Engine
 from sekisho.data.lake.sql import Sql, fill, literal, literals, name, names
+from sekisho.data.processing.chains import CONDITIONS, JOIN_STAY, VISITS, define_chains
 from sekisho.data.processing.order import Period
 from sekisho.data.processing.plan import Plan, PlannedTable
 from sekisho.data.processing.same import fact_of, route_of
@@ -64,7 +65,11 @@ def extract(
     if plan.snapshot is None:
         raise Defect("extract.no-snapshot", "The plan names no snapshot.")
     tables = [planned.name for planned in plan.tables]
+    if plan.same is not None:
+        tables += [VISITS, CONDITIONS]
     with lake.reading(plan.snapshot, tables, meant=True) as session:
+        if plan.same is not None:
+            define_chains(session, plan.same)
         out = _choose_persons(session, plan, dropped, only)
         parts = {
             data_class: {
@@ -132,13 +137,17 @@ def _rows(
 ) -> pa.Table:
     salt = literal(f"{plan.order.application}|")
     linked = planned.visit or planned.name == "visit_occurrence"
-    visit = fill("{salt} || r.visit_ref", salt=salt)
+    chained = plan.same is not None
+    stay = Sql("coalesce(s.stay, r.visit_ref)" if chained else "r.visit_ref")
+    whole = "whole_" if chained and planned.name in (VISITS, CONDITIONS) else ""
+    visit = fill("{salt} || {stay}", salt=salt, stay=stay)
     record = fill("{salt} || r.record_type || '|' || r.source_id", salt=salt)
     columns = [column.name for column in planned.sent]
     same = None if plan.same is None else plan.same.of(planned.name)
     query = fill(
         _ROWS,
-        table=name(planned.name),
+        table=name(f"{whole}{planned.name}"),
+        stays=Sql(JOIN_STAY if chained else ""),
         record=engine.digest(record),
         visit=engine.digest(visit) if linked else Sql("CAST(NULL AS STRING)"),
         fact=Sql("NULL") if not plan.same or not same else fact_of(plan.same, same, engine, salt),
@@ -185,6 +194,6 @@ _ROWS = """
 SELECT r.person_key, substr({record}, 1, 32) AS source_id, substr({visit}, 1, 32) AS visit_ref,
   CAST({fact} AS STRING) AS fact, CAST({route} AS BIGINT) AS route{columns}
 FROM {table} r
-JOIN kept k ON k.person_key = r.person_key AND k.data_class = r.data_class
+JOIN kept k ON k.person_key = r.person_key AND k.data_class = r.data_class {stays}
 WHERE r.data_class = {data_class} AND {period}
 """

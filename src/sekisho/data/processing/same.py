@@ -53,6 +53,14 @@ class Fact(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(f"{self.table} has no column {missing[0]!r}")
 
 
+class Chain(Struct, frozen=True, forbid_unknown_fields=True):
+    """Kinds of data that speak of one month each, and which visits of theirs go on."""
+
+    kinds: Annotated[tuple[Word, ...], Meta(min_length=1)]
+    visits: tuple[int, ...]
+    source: Word
+
+
 class SameFact(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole file."""
 
@@ -60,6 +68,7 @@ class SameFact(Struct, frozen=True, forbid_unknown_fields=True):
     version: Word
     never_source: Word
     never: tuple[Word, ...]
+    chain: Chain
     route: tuple[Route, ...]
     fact: tuple[Fact, ...]
 
