@@ -28,6 +28,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "provider": "provider:app",
     "submit": "submit:submit",
     "gateway": "gateway:app",
+    "pull": "pull:pull",
     "run": "rehearse:run",
     "compare": "rehearse:compare",
     "verify": "verify:verify",
