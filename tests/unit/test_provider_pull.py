@@ -6,7 +6,7 @@ import gzip
 import json
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,14 @@ from typing import Any
 import orjson
 import pytest
 from joserfc.jwk import ECKey, RSAKey
+from msgspec import structs
 
 from bulk_server import LATER_TIME, TIME, BulkServer, lines_of, serving
+from provider_world import CODE, placed
 from sekisho.common.errors import PeerError, Refusal, UserError
 from sekisho.common.randomness import system_random
 from sekisho.common.secretfile import write_secret
-from sekisho.provider.pull import Export, Source, Web, read_sources
+from sekisho.provider.pull import Export, Pulls, Source, Web, read_sources
 from sekisho.provider.pull.config import SignIn
 from sekisho.provider.pull.manifest import deletions
 from sekisho.provider.pull.web import backoff, retry_after
@@ -340,6 +342,53 @@ def test_waiting_follows_the_server_and_grows() -> None:
     assert retry_after({"Retry-After": "soon"}, NOW) is None
     assert [backoff(n, None) for n in (1, 2, 3, 20)] == [1, 2, 4, 300]
     assert backoff(1, 30) == 30
+
+
+# As the collecting body wants it
+
+
+def test_a_body_that_collects_by_pull_says_how_often_and_one_that_does_not_says_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = placed(tmp_path, monkeypatch, "1")
+    assert Pulls(place.desk(), ()).wanted() is None
+    for service in place.town.services.values():
+        fw = service.body.framework
+        by_pull = structs.replace(fw, open=structs.replace(fw.open, mode="pull"))
+        service.body = replace(service.body, framework=by_pull)
+    assert Pulls(place.desk(), ()).wanted() == 24
+    rule = place.town.folder / "rules" / "pull.toml"
+    own = f'[[provider]]\ncode = "{CODE}"\nevery_hours = 168\n'
+    rule.write_text(rule.read_text() + own)
+    assert Pulls(place.desk(), ()).wanted() == 168
+
+
+def test_what_the_body_wants_goes_before_the_providers_own_time(hospital: Hospital) -> None:
+    hospital.options = {"every_hours": 24}
+    hospital.export().run()
+    hospital.machine.at += timedelta(hours=24)
+    assert hospital.export().due()
+    assert not hospital.export().due(every_hours=168)
+    hospital.machine.at += timedelta(hours=144)
+    assert hospital.export().due(every_hours=168)
+
+
+def test_what_is_pulled_lands_and_a_server_that_is_away_hinders_no_other(
+    hospital: Hospital, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = placed(tmp_path, monkeypatch, "1")
+    away = Source(name="away", base="http://127.0.0.1:9/fhir", attempts=1)
+    there = Source(name="his", base=f"{hospital.server.url}/fhir")
+    hospital.server.polls = 0
+    found = list(Pulls(place.desk(), (away, there), lambda seconds: None).run())
+    place.town.settle()
+    assert [one.error.code if one.error else None for one in found] == ["pull.server-away", None]
+    assert found[1].report is not None
+    assert found[1].report.problems == ()
+    assert len(place.town.entries("national", "submission.landed")) == 1
+    # Its time has not come again; the other is tried anew.
+    again = list(Pulls(place.desk(), (away, there), lambda seconds: None).run())
+    assert [one.source for one in again] == ["away"]
 
 
 # What others exported

@@ -56,6 +56,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     _door("collection", "erase", SELF, "effects:erase"),
     _door("collection", "persons", "body", "submission:persons", query=True),
     _door("collection", "receipts", "provider", "submission:receipts", query=True),
+    _door("collection", "schedule", "provider", "pulling:schedule", query=True),
     _door("collection", "standing", "provider", "duty:standing", query=True),
     # Identity
     _door("conversion", "batch", "provider body converter", "conversion:convert"),

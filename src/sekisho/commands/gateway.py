@@ -20,6 +20,7 @@ from sekisho.provider.gateway.clients import ROLES
 from sekisho.provider.gateway.config import read_config
 from sekisho.provider.gateway.serving import Gateway, clients_of
 from sekisho.provider.home import Home
+from sekisho.provider.pull import Pulls, read_sources
 
 app = typer.Typer(help="The place at a provider to which hospital systems send.")
 
@@ -30,7 +31,7 @@ Json = Annotated[bool, typer.Option("--json", help="print as JSON")]
 
 @app.command()
 def serve(folder: Folder) -> None:
-    """Take what hospital systems send, and send it on, until Ctrl-C."""
+    """Take what hospital systems send, pull what is due, and send it on, until Ctrl-C."""
     import waitress
 
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
@@ -48,15 +49,21 @@ def serve(folder: Folder) -> None:
             max_request_body_size=gateway.config.request_bytes,
             ident=None,
         )
-        worker = threading.Thread(target=gateway.work, name="sending")
-        worker.start()
+        pulls = Pulls(desk, read_sources(folder), gateway.pause)
+        workers = [
+            threading.Thread(target=gateway.work, name="sending"),
+            threading.Thread(target=gateway.pull, args=(pulls,), name="pulling"),
+        ]
+        for worker in workers:
+            worker.start()
         signal.signal(signal.SIGTERM, _end)
         ERR.print(f"listening on {gateway.config.listen}")
         try:
             server.run()
         finally:
             gateway.stop()
-            worker.join()
+            for worker in workers:
+                worker.join()
 
 
 def _end(*_: object) -> None:

@@ -9,11 +9,11 @@ import typer
 
 from sekisho.commands.output import ERR, OUT, progress, show_json, show_table
 from sekisho.common.clock import SystemClock
-from sekisho.common.errors import SekishoError, UserError
+from sekisho.common.errors import UserError
 from sekisho.common.randomness import system_random
 from sekisho.provider.desk import Desk
 from sekisho.provider.home import Home
-from sekisho.provider.pull import Export, Report, Source, Web, read_sources
+from sekisho.provider.pull import Pulls, Report, read_sources
 
 
 def pull(
@@ -33,30 +33,16 @@ def pull(
         )
     reports, failed = [], None
     with progress("pull", len(chosen)) as tell:
-        for one in chosen:
-            tell(one.name)
-            export = _export(desk, one)
-            if not (now or export.due()):
-                continue
-            try:
-                reports.append(export.run())
-            except SekishoError as error:
-                ERR.print(str(error), markup=False)
-                failed = error
+        for one in Pulls(desk, chosen).run(now=now):
+            tell(one.source)
+            if one.report is not None:
+                reports.append(one.report)
+            if one.error is not None:
+                ERR.print(str(one.error), markup=False)
+                failed = one.error
     _show(reports, json)
     if failed is not None:
         raise typer.Exit(failed.exit_code)
-
-
-def _export(desk: Desk, source: Source) -> Export:
-    folder = desk.home.folder
-    return Export(
-        source,
-        Web(source, folder, desk.clock, desk.random),
-        folder / "pull" / source.name,
-        lambda files, format_id: desk.submit(files, format_id).report(),
-        desk.clock,
-    )
 
 
 def _show(reports: list[Report], json: bool) -> None:

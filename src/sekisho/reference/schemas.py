@@ -14,8 +14,12 @@ from sekisho.body.config import BodyConfig
 from sekisho.control import catalogue, optout, review, uses
 from sekisho.data import linkage, processing, release
 from sekisho.data.analysis import study
+from sekisho.data.collection import pull_schema
 from sekisho.exchange import overdue
 from sekisho.provider import layout_schema
+from sekisho.provider.gateway import GatewayConfig
+from sekisho.provider.home import ProviderConfig
+from sekisho.provider.pull.config import sources_schema
 from sekisho.reference.report import Report
 from sekisho.rehearsal import scenario
 
@@ -47,6 +51,10 @@ def all_schemas() -> dict[str, Json]:
         "rules-review-clocks": ("rules/review/clocks.toml", review.clock_schema()),
         "rules-review-joining": ("rules/review/joining.toml", review.joining_schema()),
         "rules-review-permit": ("rules/review/permit.toml", review.permit_schema()),
+        "rules-pull": ("rules/pull.toml: how often providers pull", pull_schema()),
+        "provider": ("provider.toml: one provider", _of(ProviderConfig)),
+        "gateway": ("gateway.toml: a provider's gateway", _of(GatewayConfig)),
+        "pull": ("pull.toml: the servers that a provider pulls from", sources_schema()),
         "rules-exchange": ("rules/exchange.toml: how messages may wait", overdue.schema()),
         "rules-uses": ("rules/uses.toml: when an index of uses is missing", uses.schema()),
         "layout": ("a layout of a provider's own table", layout_schema()),

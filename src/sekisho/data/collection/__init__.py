@@ -19,6 +19,7 @@ from sekisho.data.collection.coding import Codes, count_codes
 from sekisho.data.collection.covered import months_by_kind
 from sekisho.data.collection.held_back import recheck, units_of, waiting, without_units
 from sekisho.data.collection.inheriting import held_as, part_known, rows_of, under_tags
+from sekisho.data.collection.pulling import pull_schema, read_pull_rule
 from sekisho.data.collection.receipt import content_digest, receipt_payload
 
 __all__ = [
@@ -32,7 +33,9 @@ __all__ = [
     "held_as",
     "months_by_kind",
     "part_known",
+    "pull_schema",
     "read_declared",
+    "read_pull_rule",
     "read_withdrawn",
     "receipt_payload",
     "recheck",

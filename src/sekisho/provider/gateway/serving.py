@@ -21,6 +21,7 @@ from sekisho.provider.gateway.config import GatewayConfig
 from sekisho.provider.gateway.forwarding import Forwarder
 from sekisho.provider.gateway.jobs import Jobs
 from sekisho.provider.gateway.uploads import Uploads
+from sekisho.provider.pull import Pulls
 
 log = logging.getLogger("sekisho.gateway")
 
@@ -102,6 +103,19 @@ class Gateway:
             log.warning("%s", away.code)
         except SekishoError as error:
             log.error("%s", error.code)
+
+    def pull(self, pulls: Pulls) -> None:
+        """Pull from the hospital's servers what is due, again and again, until `stop`."""
+        while not self.ended.is_set():
+            for one in pulls.run():
+                wrong = len(one.report.problems) if one.report else 0
+                log.info("pull: %s", one.error.code if one.error else f"{wrong} problems")
+            self.ended.wait(self.config.send_seconds)
+
+    def pause(self, seconds: float) -> None:
+        """Wait; when the gateway ends, end this thread: what it did is on the disk."""
+        if self.ended.wait(seconds):
+            raise SystemExit
 
     def stop(self) -> None:
         self.ended.set()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Meta, Struct
 
 from sekisho.common.errors import UserError
@@ -96,6 +97,11 @@ def read_sources(folder: Path) -> tuple[Source, ...]:
     if len({one.name for one in found}) != len(found):
         raise UserError("pull.name", f"{file}: two sources have one name.")
     return found
+
+
+def sources_schema() -> dict[str, Any]:
+    """Return the JSON Schema of ``pull.toml``."""
+    return msgspec.json.schema(_File)
 
 
 def safe(url: str) -> bool:

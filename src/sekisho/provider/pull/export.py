@@ -85,12 +85,17 @@ class Export:
     submit: Submit
     clock: Clock
 
-    def due(self) -> bool:
-        """Whether an export is under way, or its time has come."""
+    def due(self, every_hours: int | None = None) -> bool:
+        """Whether an export is under way, or its time has come.
+
+        ``every_hours`` is what the collecting body wants, in the place of our own configuration.
+        """
         state = self.state()
         if state.job is not None or state.done_at is None:
             return True
-        return self.clock.now() >= state.done_at + timedelta(hours=self.source.every_hours)
+        return self.clock.now() >= state.done_at + timedelta(
+            hours=every_hours or self.source.every_hours
+        )
 
     def run(self) -> Report:
         """Go on from wherever the last run stopped, to the end.
