@@ -98,13 +98,15 @@ def test_foreign_variants_are_counted_and_split_as_vcfpy_reads_them(
         assert [one.patient for one in made] == [f"urn:sekisho:sample|{s}" for s in samples]
         assert notes(path) == []
         for record, sample in zip(made, samples, strict=True):
-            carried = sum(
-                any(a not in (0, None) for a in v.call_for_sample[sample].gt_alleles) for v in said
-            )
-            assert record.rows[0][2][-1] == carried
+            carried = [
+                v
+                for v in said
+                if any(a not in (0, None) for a in v.call_for_sample[sample].gt_alleles)
+            ]
+            assert record.rows[0][2][-1] == len(carried)
             back = vcfpy.Reader.from_stream(StringIO(written(record)))
             assert back.header.samples.names == ["f" * 32]
-            for before, after in zip(said, back, strict=True):
+            for before, after in zip(carried, back, strict=True):
                 places = [
                     (v.CHROM, v.POS, v.REF, [a.value for a in v.ALT]) for v in (before, after)
                 ]
@@ -141,16 +143,27 @@ def test_names_paths_texts_and_counts_of_others_stay(tmp_path: Path) -> None:
         assert "assembly=GRCh38" in text
 
 
-def test_each_person_gets_their_own_column(tmp_path: Path, root: Path) -> None:
+def test_a_person_gets_what_that_person_carries_and_nothing_of_the_others(
+    tmp_path: Path, root: Path
+) -> None:
     path = file(tmp_path)
-    first, second = (written(one).splitlines()[-2:] for one in records(path))
-    assert [line.split("\t")[-1] for line in first] == ["0/1", "0/0"]
-    assert [line.split("\t")[-1] for line in second] == ["1/1", "0/1"]
+    first, second = (
+        [line.split("\t")[1::8] for line in written(one).splitlines() if line[0] != "#"]
+        for one in records(path)
+    )
+    assert first == [["100", "0/1"]]
+    assert second == [["100", "1/1"], ["200", "0/1"]]
     one = sent(path, root, "Canary01", "Canary02")
     rows = one.parts[SOUTH].tables["genomic_test"].to_pylist()
     assert sorted(row["variant_count"] for row in rows) == [1, 2]
     assert len({row["tag"] for row in rows}) == 2
     assert "anary" not in str(one.parts[SOUTH].tables)
+
+
+def test_a_file_of_one_person_keeps_the_calls_of_the_reference(tmp_path: Path) -> None:
+    alone = [line.rsplit("\t", 1)[0] + "\n" for line in (COLUMNS, *BODY.splitlines())]
+    (record,) = records(file(tmp_path, columns=alone[0], body="".join(alone[1:])))
+    assert [line.split("\t")[-1] for line in written(record).splitlines()[-2:]] == ["0/1", "0/0"]
 
 
 def test_a_sample_without_a_mapping_ties_to_nobody(tmp_path: Path, root: Path) -> None:

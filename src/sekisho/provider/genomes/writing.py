@@ -16,6 +16,9 @@ _COLUMNS: Final = "#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t"
 def write_person(path: Path, sample: str, name: str, limits: Limits, target: BinaryIO) -> None:
     """Write what is kept of ``sample``, which is called ``name`` in the result.
 
+    Of a file of several samples a person gets the lines in which that person carries a variant:
+    the others are there for someone else, and would tell what someone else carries.
+
     Raises:
         GenomeProblem: the file is not the one that was read.
         SourceProblem: it cannot be read, or not to its end.
@@ -33,4 +36,5 @@ def write_person(path: Path, sample: str, name: str, limits: Limits, target: Bin
             made = kept_line(line, len(header.samples), rules)
         except GenomeProblem:
             continue  # the submission has told of it
-        target.write(made.of(place) + b"\n")
+        if len(header.samples) == 1 or made.carries(place):
+            target.write(made.of(place) + b"\n")
