@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hmac
+import html
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pyarrow as pa
@@ -15,7 +16,8 @@ import pytest
 
 from memory_town import ROOT, START, MemoryTown
 from sekisho.body.flows import incident as flow
-from sekisho.body.incident import Found, assess, look, read_clocks, read_collusion
+from sekisho.body.incident import Found, assess, look, page, read_clocks, read_collusion
+from sekisho.body.incident.page import WORST
 from sekisho.common.ids import new_id
 from sekisho.common.randomness import system_random
 from sekisho.exchange import jws
@@ -42,6 +44,28 @@ def report_of(found: Found, entries: Iterable[dict[str, Any]] = (), **more: Any)
 def reach(parts: set[str]) -> dict[str, tuple[str, str]]:
     report = report_of(Found(parts=parts))
     return {one["rule"]: (one["links"], one["identifies"]) for one in report["reach"]}
+
+
+@pytest.mark.parametrize("language", ["ja", "en"])
+def test_the_page_says_all_that_an_assessment_can_say(language: Literal["ja", "en"]) -> None:
+    collusion = read_collusion(RULES)
+    parts = {part for rule in collusion.rule for part in (*rule.needs, *rule.without)}
+    known = report_of(Found(parts=parts - {"one-converter"} | {"recovery-key"}))
+    known["body"] = "<b>alpha</b>"
+    text = page(known, language)
+    assert "&lt;b&gt;alpha&lt;/b&gt;" in text
+    assert "<b>" not in text
+    for one in (*known["reach"], *known["actions"], *known["deadlines"]):
+        assert html.escape(one[language]) in text.replace("&#39;", "&#x27;")
+    assert all(one["source"] in text for one in known["deadlines"])
+    assert page(report_of(Found()), language) != text  # where nothing was found, too
+
+
+def test_the_page_puts_the_worst_that_can_be_done_first() -> None:
+    assert "Everybody who leaked" in page(report_of(Found(parts={"both-converters"})), "en")
+    assert "nobody can be identified" in page(report_of(Found(parts={"pseudonyms"})), "en")
+    collusion = read_collusion(RULES)
+    assert {rule.identifies for rule in collusion.rule} == set(WORST)
 
 
 def test_wrapped_pseudonyms_without_the_wrapping_key_lead_nowhere() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import orjson
 import typer
@@ -13,6 +13,7 @@ from sekisho.body.incident import (
     assess,
     body_of,
     look,
+    page,
     read_clocks,
     read_collusion,
     read_ledgers,
@@ -31,6 +32,7 @@ from sekisho.web.backup import post_to_itself
 
 app = typer.Typer(help="A leak: whom it concerns, what can be done with it, who must be told.")
 NOTICE, DOOR = "sekisho-incident-notice", "status/incident"
+Language = Literal["ja", "en"]
 Json = Annotated[bool, typer.Option("--json", help="print as JSON")]
 DirectoryFile = Annotated[Path, typer.Option(help="directory.json with everybody's public keys")]
 
@@ -102,6 +104,25 @@ def _period(period: dict[str, Any]) -> list[str]:
     if period["exact"]:
         return [period["from"], period["to"]]
     return list(period["landed"].values()) if period["landed"] else []
+
+
+@app.command("report")
+def report_(
+    assessment: Annotated[Path, typer.Argument(metavar="CASE", help="what `assess --out` wrote")],
+    out: Annotated[Path, typer.Option(help="the page to write (HTML, mode 0600)")],
+    language: Annotated[Language, typer.Option(help="ja or en")] = "ja",
+) -> None:
+    """Write an assessment as a page that can be read, printed and passed on."""
+    try:
+        told = orjson.loads(read_secret(assessment))["report"]
+    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
+        raise UserError(
+            "incident.report",
+            f"{assessment}: this is no assessment of a leak.",
+            next_step="write one with `sekisho incident assess --out`",
+        ) from error
+    write_secret(out, page(told, language).encode())
+    ERR.print(f"written: {out}")
 
 
 @app.command("open")

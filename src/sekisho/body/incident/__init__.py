@@ -9,6 +9,7 @@ Rules it keeps:
 
 from sekisho.body.incident.assessment import Assessment, assess, body_of, read_ledgers
 from sekisho.body.incident.found import Found, look
+from sekisho.body.incident.page import page
 from sekisho.body.incident.rules import Clocks, Collusion, read_clocks, read_collusion
 
 __all__ = [
@@ -19,6 +20,7 @@ __all__ = [
     "assess",
     "body_of",
     "look",
+    "page",
     "read_clocks",
     "read_collusion",
     "read_ledgers",
