@@ -30,7 +30,9 @@ class Saved:
 def back_up(town: MemoryTown, name: str) -> Saved:
     """Put a body's state aside."""
     body, folder = town.body(name), town.folder / "backups" / name
-    stage(body.folders, folder)
+    staged = folder.with_suffix(".staged")
+    stage(body.folders, staged)
+    shutil.copytree(staged, folder)  # a town changes files in place, so that links would follow
     shutil.copytree(body.folders.keys, folder / "keys")
     head = body.ledger.head()
     marker = Marker(

@@ -9,8 +9,11 @@ import pytest
 import restore_world as world
 from memory_town import DESK, ROOT, SEED, START, MemoryTown, change_of
 from sekisho.body.flows import aliases, desk
+from sekisho.body.generations import ledger_before
 from sekisho.common.ids import body_domain
+from sekisho.control.ledger import Held, TileLog, TreeHead, origin_of
 from sekisho.framework import alias_receivers, desks, registries
+from sekisho.rehearsal.ledgers import Ledgers
 from sekisho.synthetic import person_of
 
 CASES = [
@@ -126,3 +129,24 @@ def test_a_choice_that_a_desk_lost_is_stated_again_as_its_receipt_says(tmp_path:
     codes = {one["code"] for one in town.entries(home, "message.refused")}
     assert codes == {"opt-out.other-receipt"}
     assert len(town.records(home, "choice")) == 1
+
+
+def test_a_head_that_a_permit_rests_on_is_looked_for_in_its_generation(tmp_path: Path) -> None:
+    town = lost("2-1", "alpha", tmp_path)
+    folders = town.body("alpha").folders
+    old, new = TileLog(ledger_before(folders, 1)), TileLog(folders.ledger)
+    assert old.size > 2
+    assert new.size > 2
+
+    def wrong(number: int, size: int, root: bytes) -> int:
+        book = Ledgers(town.framework, town.body("alpha").directory)
+        head = TreeHead(origin_of("alpha", number), size, root)
+        book.held["alpha"] = [Held("the permit for kidney", head)]
+        places = (ledger_before(folders, 1), folders.ledger)
+        return sum(len(book.problems("alpha", folders, place)) for place in places)
+
+    for number, log in ((1, old), (2, new)):
+        assert wrong(number, log.size, log.edge().root()) == 0
+        assert wrong(number, log.size - 1, bytes(32)) == 1
+    assert wrong(1, old.size + 5, bytes(32)) == 0  # written after the backup, lost with the body
+    assert wrong(2, new.size + 5, bytes(32)) == 1

@@ -82,8 +82,8 @@ class Ledgers:
         """Return what is wrong with a generation of the ledger of ``body``, by itself or for those
         who saw it.
 
-        Heads that permits rest on are looked for only where there is one generation: what was
-        written after a backup and lost with the body is in none.
+        A head that a permit rests on must be in the generation that it names, but for what was
+        written after a backup and lost with the body: that is in none.
         """
         witness = witness_for(self.framework, body)
         now = generation(folders)
@@ -95,12 +95,23 @@ class Ledgers:
             origin_of(body, number),
             self.directory.find(body).key,
             witnesses={witness: self.directory.find(witness).key},
-            held=self.held.get(body, ()) if now == 1 else (),
+            held=self._held_of(body, number, None if number == now else ledger),
             visits={witness: visits[witness]} if current else {},
         )
         if not found and number > 1:
             found = _continues(ledger, number, ledger_before(folders, number - 1))
         return found
+
+    def _held_of(self, body: str, number: int, over: Path | None) -> list[Held]:
+        """Return the heads that must be in a generation; in one that is ``over``, those that it
+        reached before the body was lost."""
+        most = None if over is None else TileLog(over).size
+        return [
+            one
+            for one in self.held.get(body, ())
+            if one.head.origin == origin_of(body, number)
+            and (most is None or one.head.size <= most)
+        ]
 
     def cosigned(self, body: str, ledger: Path, number: int) -> Cosigned | None:
         """Return how far its witness has seen a ledger that holds."""
@@ -132,7 +143,8 @@ class Ledgers:
             return
         by = f"the permit for {signed.payload['application']}"
         for one in heads:
-            head = TreeHead(origin_of(one.body), one.size, bytes.fromhex(one.root))
+            origin = origin_of(one.body, one.generation)
+            head = TreeHead(origin, one.size, bytes.fromhex(one.root))
             yield one.body, Held(by, head)
 
 

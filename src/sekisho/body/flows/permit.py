@@ -156,7 +156,7 @@ def _alias_number(body: Body) -> int:
 
 def _ledger_head(body: Body, lane: str) -> LedgerHead:
     said = _ask(body, lane, "status/head")
-    return LedgerHead(body=lane, size=said["size"], root=said["root"])
+    return LedgerHead(body=lane, **said)
 
 
 def _ask(body: Body, other: str, path: str) -> Json:

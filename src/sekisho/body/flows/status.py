@@ -11,6 +11,7 @@ from sekisho.body import delivery, duties
 from sekisho.body.context import Body
 from sekisho.body.flows import ending
 from sekisho.body.flows import figures as collect
+from sekisho.body.generations import generation
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.errors import UserError
 
@@ -29,7 +30,8 @@ def figures(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> 
 def head(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
     """Tell another body where this body's ledger stands."""
     tree = body.ledger.head()
-    return {"size": tree.size, "root": tree.root.hex()}
+    number = generation(body.folders)
+    return {"size": tree.size, "root": tree.root.hex(), "generation": number}
 
 
 def queue(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:

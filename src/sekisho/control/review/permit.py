@@ -74,11 +74,12 @@ class ListMinimum(Value, frozen=True, kw_only=True):
 
 
 class LedgerHead(Value, frozen=True, kw_only=True):
-    """Where a body's ledger stood: its size and root."""
+    """Where a body's ledger stood: its size and root, in which generation of it."""
 
     body: str
     size: Annotated[int, msgspec.Meta(ge=0)]
     root: Annotated[str, msgspec.Meta(min_length=1)]
+    generation: Annotated[int, msgspec.Meta(ge=1)] = 1
 
 
 class ReceiverKey(Value, frozen=True, kw_only=True):
