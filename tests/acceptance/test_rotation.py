@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import re
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +23,7 @@ from sekisho.body.flows.atrest import PLACES, STAYS
 from sekisho.common.errors import TamperError
 from sekisho.common.ids import body_domain, registry_domain
 from sekisho.common.secretfile import read_secret
+from sekisho.control.ledger import TileLog
 from sekisho.framework import collectors, find, lanes, load
 from sekisho.pseudonym import ConverterKeys, element_of
 from sekisho.pseudonym.group import multiply
@@ -33,6 +36,8 @@ from sekisho.rehearsal.verification import verify
 pytestmark = pytest.mark.xdist_group("2-1")
 
 FRAMEWORK = "2-1"
+LEAKED, TOLD = "alpha", "1310000001"
+"""Whose folder leaks, and which of its providers answers."""
 WRAPPED = re.compile(r"[0-9a-f]{96}")
 
 
@@ -49,11 +54,46 @@ class Drill(Play):
 
     def fetch_released(self) -> None:
         super().fetch_released()
+        self.tell_of_a_leak()
         for asked in self.scenario.application:
             lane = lanes(self.framework, self.kinds.classes_of_tables(asked.tables))[0].body
             said = {"application": asked.id, "code": "drill"}
             self.stage.tell(cast.chair(lane), lane, "review/revoke", said)
         self.stage.settle()
+
+    def tell_of_a_leak(self) -> None:
+        """Let a holder find that its folder leaked: one provider is told and answers, over HTTP."""
+        home, place = self.folder / "bodies" / LEAKED, self.folder / "leak"
+        case, directory = place / "case.json", ("--directory", self.folder / "directory.json")
+        sekisho("incident", "assess", home, "--ledgers", home.parent, "--out", case)
+        sekisho("incident", "report", case, "--out", place / "case.html", "--language", "en")
+        sekisho("incident", "open", case, "--body", home)
+        self.stage.settle()
+        keys = self.folder / "providers" / TOLD / "keys"
+        signed = ("--key", keys / "signing")
+        whose = ("--provider", TOLD, "--body", LEAKED, "--out", place / "notices")
+        sekisho("incident", "pull", *whose, *signed, *directory)
+        (notice,) = (place / "notices").iterdir()
+        files = [
+            file
+            for sent in self.scenario.submission
+            if (sent.provider, sent.format) == (TOLD, "fhir-ndjson")
+            for file in sent.files
+        ]
+        said = sekisho(
+            *("incident", "patients", notice, *directory, "--format", "fhir-ndjson"),
+            *(part for file in files for part in ("--records", file)),
+            *("--provider-key", keys / "records", "--out", place / "patients.json", "--json"),
+        )
+        (place / "counts.json").write_bytes(said)
+        patients = ("--patients", json.loads(said)["patients"])
+        sekisho("incident", "acknowledge", notice, *signed, *directory, *patients)
+        self.stage.settle()
+
+
+def sekisho(*arguments: object) -> bytes:
+    told = [sys.executable, "-m", "sekisho", *map(str, arguments)]
+    return subprocess.run(told, check=True, capture_output=True).stdout
 
 
 @pytest.fixture(scope="module")
@@ -166,6 +206,25 @@ def test_a_revoked_permit_closes_its_project(rotated: Run) -> None:
     assert converters <= kinds["revoked"]
 
 
-def test_the_folder_verifies_but_for_the_copies_of_the_closed_project(rotated: Run) -> None:
-    problems = {problem.file.partition("/data/")[0] for problem in verify(rotated.folder).problems}
-    assert problems <= {"projects/kidney"}
+def test_the_folder_verifies_also_where_a_project_was_closed(rotated: Run) -> None:
+    assert list((rotated.folder / "projects" / "kidney" / "data").glob("*.parquet"))
+    assert verify(rotated.folder).problems == ()
+
+
+def test_a_provider_that_is_told_of_a_leak_finds_its_patients_and_answers(rotated: Run) -> None:
+    home, leak = rotated.folder / "bodies" / LEAKED, rotated.folder / "leak"
+    found: dict[str, list[Any]] = {}
+    for line in TileLog(home / "ledger").entries():
+        entry = json.loads(line)
+        found.setdefault(entry["kind"], []).append(entry["body"])
+    (opened,) = found["incident.opened"]
+    assert {one["provider"] for one in found["incident.notified"]} == {TOLD, "1310000002"}
+    (answer,) = found["incident.acknowledged"]
+    counts = json.loads((leak / "counts.json").read_bytes())
+    assert counts["known"] == counts["names"] > 0  # each record is found again at its provider
+    patients = json.loads((leak / "patients.json").read_bytes())
+    assert (answer["provider"], answer["count"]) == (TOLD, len(patients))
+    assert 0 < len(patients) <= opened["persons"]
+    assert opened["incident"] in (leak / "case.html").read_text("utf-8")
+    everything = "".join(map(str, found["incident.opened"] + found["incident.notified"]))
+    assert not any(one["patient"] in everything for one in patients)
