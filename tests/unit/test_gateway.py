@@ -193,6 +193,15 @@ def test_a_bundle_of_the_guide_is_taken_as_it_is(world: World, testdata: Path) -
     assert [one["number"] for one in world.jobs()] == [1, 2]
 
 
+def test_a_patient_alone_is_taken_for_it_takes_a_report_back(world: World, testdata: Path) -> None:
+    made = bundle(testdata)
+    del made["entry"][1:]
+    del made["meta"]["tag"]
+    assert push(world, made).status_code == 202
+    [job] = world.jobs()
+    assert job["format"] == "jp-clins"
+
+
 def test_a_document_is_no_collection(world: World, testdata: Path) -> None:
     for name in ("PCS-Example-01", "Referral-Example-01"):
         file = testdata / "jp-clins-examples" / f"Bundle-Bundle-CLINS-{name}.json"
@@ -227,8 +236,6 @@ def faulty(testdata: Path, code: str) -> Any:
             made["meta"]["tag"][0]["code"] = "Condition"
         case "clins.no-key":
             del entry[1]["resource"]["identifier"]
-        case "clins.everything-removed":
-            del entry[1:]
     return made
 
 

@@ -201,3 +201,11 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list):
         return [_plain(item) for item in value]
     return value if isinstance(value, str | int | bool) else value.isoformat()
+
+
+def test_a_format_that_is_a_folder_of_files_may_name_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "storage").mkdir()
+    text = HEAD + submission('["storage"]').replace("fhir-ndjson", "ss-mix2")
+    (tmp_path / "s.toml").write_text(text)
+    read = read_scenario(tmp_path / "s.toml")
+    assert [one.files for one in read.submission] == [((tmp_path / "storage").resolve(),)]

@@ -16,6 +16,7 @@ from sekisho.provider.examining import Source, examine, write_report
 from sekisho.provider.handover import Handed, Ready, hand_over, standing
 from sekisho.provider.home import Home
 from sekisho.provider.journal import Journal
+from sekisho.provider.readers import format_of
 from sekisho.provider.showing import told
 from sekisho.provider.submission import Progress
 
@@ -86,6 +87,7 @@ class Desk:
             UserError: nothing can be read.
             PeerError: a body does not answer; what is made is kept, and the next try goes on.
         """
+        files = format_of(format_id).arrange(files)  # what is kept for later are files
         ready = self.ready(files, format_id, progress)
         sender = self.home.sender(self.clock, self.random, self.today)
         handed = hand_over(sender, ready, self.home.outbox)

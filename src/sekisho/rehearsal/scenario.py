@@ -17,7 +17,7 @@ import msgspec
 from sekisho.common.errors import SekishoError, UserError
 from sekisho.common.toml import locate, parse_toml
 from sekisho.control.optout import Scope
-from sekisho.provider import read_mapping
+from sekisho.provider import FORMATS, read_mapping
 from sekisho.pseudonym.identifiers import parse_spec
 from sekisho.rehearsal.model import (
     Application,
@@ -103,7 +103,9 @@ class _Reader:
                     f"there is no provider {one.provider}",
                     "add a [[provider]] with this code",
                 )
-            files = self._files(("submission", n, "files"), one.files)
+            known = FORMATS.get(one.format)
+            folders = known is not None and known.of_folders
+            files = self._files(("submission", n, "files"), one.files, folders=folders)
             submissions.append(Submission(one.provider, one.day, one.format, files))
         for n, choice in enumerate(raw.opt_out):
             self._choice(n, choice, raw.population)
@@ -191,7 +193,9 @@ class _Reader:
             )
         return Job(job.application, job.day, study)
 
-    def _files(self, place: tuple[str | int, ...], names: tuple[str, ...]) -> tuple[Path, ...]:
+    def _files(
+        self, place: tuple[str | int, ...], names: tuple[str, ...], *, folders: bool = False
+    ) -> tuple[Path, ...]:
         found: dict[Path, None] = {}  # a dict keeps the order and each file once
         for name in names:
             pattern = name if Path(name).is_absolute() else f"{glob.escape(str(self.base))}/{name}"
@@ -201,8 +205,8 @@ class _Reader:
                 else [str(self.base / name)]
             )
             paths = [Path(match).resolve() for match in matches]
-            files = [path for path in paths if path.is_file()]
-            folder = any(path.is_dir() for path in paths)
+            files = [path for path in paths if path.is_file() or (folders and path.is_dir())]
+            folder = any(path.is_dir() for path in paths) and not folders
             if not files or folder:
                 raise self._wrong(
                     place,

@@ -27,7 +27,7 @@ from sekisho.provider.gateway.uploads import Upload, Uploads, read_metadata
 from sekisho.provider.readers import format_of
 
 TUS: Final = "1.0.0"
-PUSHED: Final = "fhir-bundle"
+PUSHED: Final = "jp-clins"
 _PIECE: Final = 1 << 18
 _KEY_LENGTH: Final = 200
 

@@ -93,12 +93,6 @@ FAULTS: Final = {
             "identifier（system と value）のないリソースがあります。",
             "A resource has no identifier with system and value.",
         ),
-        Fault(
-            "clins.everything-removed",
-            "not-supported",
-            "Patient だけの Bundle（全件削除）は、まだ受けられません。",
-            "A Bundle with a Patient alone (remove everything) is not taken yet.",
-        ),
     )
 }
 
@@ -135,7 +129,7 @@ def check(data: bytes) -> None:
     if not any(system.endswith(INSURED) for system, _ in _identifiers(resources[0])):
         raise Broken("clins.no-insured-number", "Bundle.entry[0].resource.identifier")
     if len(kinds) == 1:
-        raise Broken("clins.everything-removed", "Bundle.entry")
+        return  # a Patient alone takes back what was sent under the Bundle's name
     if len(set(kinds[1:])) > 1:
         raise Broken("clins.two-types", "Bundle.entry")
     if kinds[1] not in KINDS:

@@ -53,6 +53,11 @@ class Format:
     arrange: Callable[[Sequence[Path]], Sequence[Path]] = list
     unverified: str = ""
 
+    @property
+    def of_folders(self) -> bool:
+        """Whether a folder may be named in the place of its files."""
+        return self.arrange is not list
+
 
 FORMATS: dict[str, Format] = {
     one.id: one
