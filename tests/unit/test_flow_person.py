@@ -7,7 +7,7 @@ secrets a test can say what a person's pseudonym is; nobody in the system can.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -83,12 +83,12 @@ def index(town: MemoryTown, application: str, persons: Iterable[int]) -> None:
     body.store.put(uses.LOG, application, log.payload())
 
 
-def view(town: MemoryTown, person: int, desk: str | None = None) -> View | None:
+def view(town: MemoryTown, person: int, desk: str | None = None, **as_of: date) -> View | None:
     """Ask as a person's client does."""
     client: Any = MemoryClient(town, DESK)
     directory = town.deployment.directory
     spec = person_of(SEED, person).spec()
-    asked = ask(client, directory, town.framework, spec, system_random, desk=desk)
+    asked = ask(client, directory, town.framework, spec, system_random, desk=desk, **as_of)
     town.settle()
     seen = collect(client, directory, asked)
     town.settle()
@@ -120,6 +120,34 @@ def test_exactly_the_included_see_their_uses_and_their_choices(
         assert len(seen.of("not_used")) == 2 - len(used(seen))
         scopes = {1: {"all"}, 4: {"purpose:commercial"}}.get(person, set())
         assert {one.scope for one in seen.choices} == scopes
+
+
+@every_framework
+def test_a_person_learns_what_was_in_force_on_a_day_as_known_on_another(
+    framework: str, tmp_path: Path
+) -> None:
+    """By the person's own form, with no receipt: a choice, its reversal, and before either."""
+    town = town_of(framework, tmp_path)
+    desk = desks(town.framework)[-1]
+    town.choose(desk, 1, "purpose:commercial")
+    town.begin()
+    chosen = town.today
+    town.begin()
+    town.choose(desk, 1, "purpose:commercial", revoke=True)
+    town.begin()
+    undone = town.today
+
+    def scopes(**as_of: date) -> set[str]:
+        seen = view(town, 1, desk, **as_of)
+        assert seen is not None
+        return {one.scope for one in seen.choices}
+
+    assert scopes() == scopes(on=undone) == set()
+    assert scopes(on=chosen) == {"purpose:commercial"}
+    assert scopes(known=chosen) == {"purpose:commercial"}
+    assert scopes(on=undone, known=chosen) == {"purpose:commercial"}
+    assert scopes(known=START - timedelta(days=1)) == set()
+    assert scopes(on=START - timedelta(days=1)) == set()
 
 
 def test_a_missing_log_is_missing_and_never_no_use(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -44,6 +45,8 @@ def uses(
     client: Annotated[str, typer.Option(help="the client's id in the directory")] = "desk-client",
     desk: Annotated[str | None, typer.Option(help="the desk; else the framework's first")] = None,
     proxy: Annotated[bool, typer.Option(help="ask for somebody else (代理人)")] = False,
+    on: Annotated[str | None, typer.Option(help="choices in force on a day, 2026-04-01")] = None,
+    known: Annotated[str | None, typer.Option(help="as the registries knew on this day")] = None,
     wait: Annotated[float, typer.Option(help="seconds to wait for the answer")] = 60.0,
     json: Annotated[bool, typer.Option("--json", help="print the view as JSON")] = False,
 ) -> None:
@@ -55,7 +58,17 @@ def uses(
     directory = Directory.read(dir / "directory.json")
     framework = load(dir / "framework.toml")
     try:
-        asked = ask(voice, directory, framework, spec, system_random, desk=desk, proxy=proxy)
+        asked = ask(
+            voice,
+            directory,
+            framework,
+            spec,
+            system_random,
+            desk=desk,
+            proxy=proxy,
+            on=_day(on),
+            known=_day(known),
+        )
         seen = _wait(lambda: collect(voice, directory, asked), wait)
     finally:
         voice.close()
@@ -63,6 +76,13 @@ def uses(
         show_json(seen.as_json())
     else:
         _show(seen)
+
+
+def _day(text: str | None) -> date | None:
+    try:
+        return None if text is None else date.fromisoformat(text)
+    except ValueError as error:
+        raise UserError("view.day", "This is not a day.", next_step="write 2026-04-01") from error
 
 
 def _named(file: Path) -> dict[str, Any]:

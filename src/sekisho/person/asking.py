@@ -41,12 +41,16 @@ def ask(
     *,
     desk: str | None = None,
     proxy: bool = False,
+    on: date | None = None,
+    known: date | None = None,
 ) -> Asked:
     """Put a person's question at a desk: the first one of the framework, if none is named.
 
     Args:
         spec: what names the person, as in the form of a choice.
         proxy: whether somebody asks for the person (代理人).
+        on: the day of which the choices in force are told; today, if none is named.
+        known: told is what the registries knew on this day; today, if none is named.
     """
     place = desk or _desk(framework)
     oversight = framework.with_role("oversight")[0]
@@ -63,6 +67,7 @@ def ask(
         "form": seal.seal(filled_up(plain), history.seal_recipient).hex(),
         "places": [{"domain": name, "recipient": key.recipient} for name, key in keys.items()],
         "proxy": proxy,
+        **{name: day.isoformat() for name, day in (("on", on), ("known", known)) if day},
     }
     client.post(
         directory.find(place),

@@ -23,7 +23,7 @@ from sekisho.common.errors import SekishoError, UserError
 from sekisho.common.ids import IDENTITY, BodyId, Domain, new_tag
 from sekisho.common.randomness import shuffle
 from sekisho.control.conversion import place_of
-from sekisho.control.optout import Choice, effective
+from sekisho.control.optout import in_force, read_learned
 from sekisho.exchange import parcel, seal
 from sekisho.exchange.transfer import Reason
 from sekisho.pseudonym.elgamal import encrypt_many
@@ -49,6 +49,7 @@ def ask(body: Body, message: Incoming) -> Outcome:
     if body.store.get(VIEW, asked["ticket"]) is not None:
         return outcome
     kept = {"state": "asked", "day": body.today().isoformat(), "places": asked["places"]}
+    kept["as_of"] = asked["as_of"]
     outcome.put.append((VIEW, asked["ticket"], {**kept, "answers": {}}))
     header = {"view": asked["ticket"], "places": len(asked["places"])}
     outcome.send.append(
@@ -73,6 +74,9 @@ def _question(body: Body, data: bytes) -> Json:
             raise ValueError
         if len({domain for domain, _ in places}) < len(places):
             raise ValueError
+        as_of = {name: str(stated[name]) for name in ("on", "known") if name in stated}
+        for day in as_of.values():
+            date.fromisoformat(day)
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise UserError(
             "view.form",
@@ -87,6 +91,7 @@ def _question(body: Body, data: bytes) -> Json:
         "form": stated["form"],
         "places": places,
         "proxy": bool(stated.get("proxy", False)),
+        "as_of": as_of,
     }
 
 
@@ -122,7 +127,9 @@ def convert(body: Body, message: Incoming) -> Outcome:
             max_rows=width,
             expires=(body.today() + timedelta(days=VALID_DAYS)).isoformat(),
             epoch=body.epoch,
-            about=canonical_json({"view": ticket, "recipient": recipient}).decode(),
+            about=canonical_json(
+                {"view": ticket, "recipient": recipient, **kept["as_of"]}
+            ).decode(),
         )
         mine = ciphers[number * width : (number + 1) * width]
         persons = tuple((new_tag(body.random), cipher) for cipher in mine)
@@ -217,7 +224,10 @@ def match(body: Body, arrivals: Sequence[transfer.Arrived]) -> Outcome:
         about = orjson.loads(arrival.reason.about)
         domain = arrival.reason.to_domain
         persons = list(arrival.pseudonyms.values())
-        sealed = seal.seal(filled_up(_answer(body, domain, persons)), about["recipient"])
+        today = body.today()
+        on, known = (date.fromisoformat(about.get(k, str(today))) for k in ("on", "known"))
+        answer = _answer(body, domain, persons, on, known)
+        sealed = seal.seal(filled_up(answer), about["recipient"])
         answers.setdefault((arrival.sender, about["view"]), []).append((domain, sealed))
     outcome = Outcome()
     for (desk, view), each in answers.items():
@@ -234,18 +244,25 @@ def match(body: Body, arrivals: Sequence[transfer.Arrived]) -> Outcome:
     return outcome
 
 
-def _answer(body: Body, domain: Domain, persons: Sequence[Element]) -> Json:
+def _answer(body: Body, domain: Domain, persons: Sequence[Element], on: date, known: date) -> Json:
+    """Return whether a project used one of the ``persons``, or their choices in force on a day.
+
+    Of all numbers of a person together: a reversal under a new number undoes what was said under
+    an old one.
+    """
     place = place_of(domain, [BodyId(one.id) for one in body.framework.body])
     if place.sort == "uses":
         return {"used": uses.is_included(body, str(place.application), persons)}
+    learned = [
+        one
+        for person in persons
+        for one in read_learned(registered.known(body, body.keys.wrap(person), {}))
+    ]
+    scopes = in_force(learned, on, known)
     found: dict[str, date] = {}
-    for person in persons:
-        kept = registered.known(body, body.keys.wrap(person), {})
-        choices = [Choice.from_payload(one) for one in kept["choices"]]
-        in_force = effective(choices, body.today(), body.today())
-        for choice in choices:
-            if choice.scope in in_force and not choice.revoke:
-                name = str(choice.scope)
-                found[name] = max(choice.effective_from, found.get(name, choice.effective_from))
+    for choice in (one.choice for one in learned if one.on <= known):
+        if choice.scope in scopes and not choice.revoke and choice.effective_from <= on:
+            name = str(choice.scope)
+            found[name] = max(choice.effective_from, found.get(name, choice.effective_from))
     in_order = sorted(found.items())
     return {"choices": [{"scope": name, "since": since.isoformat()} for name, since in in_order]}
