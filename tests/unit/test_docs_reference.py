@@ -84,6 +84,8 @@ def test_every_schema_is_one(name: str) -> None:
         ("rules-review-joining", "rules/review/joining.toml"),
         ("rules-review-permit", "rules/review/permit.toml"),
         ("rules-exchange", "rules/exchange.toml"),
+        ("rules-code-systems", "rules/code-systems.toml"),
+        ("rules-same-fact", "rules/same-fact.toml"),
         ("rules-uses", "rules/uses.toml"),
         ("scenario", "scenarios/*.toml"),
         ("study", "studies/*/study.toml"),

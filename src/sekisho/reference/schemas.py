@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from sekisho import framework, quality
+from sekisho import cdm, framework, quality
 from sekisho.body.config import BodyConfig
 from sekisho.control import catalogue, optout, review, uses
 from sekisho.data import linkage, processing, release
@@ -36,6 +36,8 @@ def all_schemas() -> dict[str, Json]:
         "report": ("report.json: what a run did", msgspec.json.schema(Report)),
         "body": ("body.toml: what one body is told at its start", _of(BodyConfig)),
         "catalogue": ("rules/catalogue.toml: data sets and terms of use", catalogue.schema()),
+        "rules-code-systems": ("rules/code-systems.toml: names and standing", _of(_SYSTEMS)),
+        "rules-same-fact": ("rules/same-fact.toml: one fact by several routes", _of(_SAME)),
         "rules-collection": ("rules/collection.toml: checks at landing", _of(_COLLECTION)),
         "rules-enclave": ("rules/linkage/enclave.toml", linkage.enclave_rule_schema()),
         "rules-linkage": ("rules/linkage/*.toml: matching", linkage.linkage_rule_schema()),
@@ -74,6 +76,8 @@ def all_schemas() -> dict[str, Json]:
 
 _COLLECTION: Any = quality.CollectionRules
 _PROCESSING: Any = processing.Rules
+_SAME: Any = processing.SameFact
+_SYSTEMS: Any = cdm.CodeSystems
 
 
 def _of(kind: Any) -> Json:
