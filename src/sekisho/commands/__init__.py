@@ -29,6 +29,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "submit": "submit:submit",
     "gateway": "gateway:app",
     "pull": "pull:pull",
+    "generate": "generate:generate",
     "run": "rehearse:run",
     "compare": "rehearse:compare",
     "verify": "verify:verify",

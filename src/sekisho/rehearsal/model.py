@@ -66,6 +66,12 @@ class Provider(Strict, frozen=True):
     without_number: Annotated[int, Meta(ge=0, le=100)] = 0
 
 
+MadeFormat = Literal[
+    "uke", "fhir-ndjson", "jp-clins", "ss-mix2", "checkup-cda", "dpc-ef", "omop-csv"
+]
+"""Formats that files are made in."""
+
+
 class Population(Strict, frozen=True):
     """People and provider files made from the seed; every provider sends all ``formats``.
 
@@ -73,10 +79,7 @@ class Population(Strict, frozen=True):
     """
 
     persons: Annotated[int, Meta(ge=1, le=1_000_000)]
-    formats: Annotated[tuple[Literal["uke", "fhir-ndjson"], ...], Meta(min_length=1)] = (
-        "uke",
-        "fhir-ndjson",
-    )
+    formats: Annotated[tuple[MadeFormat, ...], Meta(min_length=1)] = ("uke", "fhir-ndjson")
     day: Day = 0
     from_: date | None = field(name="from", default=None)
     to: date | None = None

@@ -12,7 +12,7 @@ from typing import Any
 
 import orjson
 
-from sekisho.synthetic.care import Visit
+from sekisho.synthetic.care import Period, Visit
 from sekisho.synthetic.identities import Registered, heard_otherwise
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.tables import codes, condition, drug_for, result
@@ -42,15 +42,18 @@ Made = Iterator[tuple[str, dict[str, Any]]]
 """Resource type and resource."""
 
 
-def write_fhir(institution: Institution, folder: Path) -> dict[Path, dict[str, int]]:
-    """Write the resources of one provider.
+def write_fhir(
+    institution: Institution, period: Period, folder: Path
+) -> dict[Path, dict[str, int]]:
+    """Write the resources of one provider; ``period`` is what its visits lie in.
 
     Returns:
         Each file with its number of resources by type. A type without resources has no file.
     """
+    del period
     lines: dict[str, list[bytes]] = {kind: [] for kind in TYPES}
     for patient in institution.patients:
-        for kind, resource in _resources(institution, patient):
+        for kind, resource in resources_of(institution, patient):
             lines[kind].append(orjson.dumps({"resourceType": kind, **resource}))
     folder.mkdir(parents=True, exist_ok=True)
     written = {}
@@ -62,7 +65,8 @@ def write_fhir(institution: Institution, folder: Path) -> dict[Path, dict[str, i
     return written
 
 
-def _resources(institution: Institution, patient: Patient) -> Made:
+def resources_of(institution: Institution, patient: Patient) -> Made:
+    """Yield what one provider has about a patient, the Patient first."""
     yield "Patient", _patient(institution, patient)
     subject = {"reference": f"Patient/{patient.chart}"}
     if patient.person.allergy is not None:
@@ -231,13 +235,8 @@ def _observed(id: str, category: str, visit: Visit, about: dict[str, Any]) -> di
 
 def _quantity(id: str, value: int) -> dict[str, Any]:
     found = result(id)
-    text = str(value)
-    if found.decimals:
-        text = text.zfill(found.decimals + 1)
-        text = f"{text[: -found.decimals]}.{text[-found.decimals :]}"
-    # A fragment: the digits as they are; no float ever stands for a measured value.
     return {
-        "value": orjson.Fragment(text.encode()),
+        "value": orjson.Fragment(found.spelled(value).encode()),
         "unit": found.unit,
         "system": _UCUM,
         "code": found.unit,

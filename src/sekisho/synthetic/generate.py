@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.common.errors import UserError
 from sekisho.synthetic.care import Period, Visit, visits_of
+from sekisho.synthetic.checkup import write_checkups
+from sekisho.synthetic.clins import write_clins
+from sekisho.synthetic.dpc import write_dpc
 from sekisho.synthetic.fhir import write_fhir
+from sekisho.synthetic.omop import write_omop
 from sekisho.synthetic.person import Person, person_of
 from sekisho.synthetic.provider import Institution, Patient, ProviderSpec, chart_number
+from sekisho.synthetic.ssmix import write_ssmix
 from sekisho.synthetic.tables import condition
 from sekisho.synthetic.uke import write_uke
 
+Write = Callable[[Institution, Period, Path], dict[Path, dict[str, int]]]
+WRITERS: Mapping[str, tuple[str, Write]] = {
+    "uke": ("uke", write_uke),
+    "fhir-ndjson": ("fhir", write_fhir),
+    "jp-clins": ("clins", write_clins),
+    "ss-mix2": ("ssmix", write_ssmix),
+    "checkup-cda": ("checkup", write_checkups),
+    "dpc-ef": ("dpc", write_dpc),
+    "omop-csv": ("omop", write_omop),
+}
+"""Format → the folder of its files, and what writes them."""
 FORMATS = ("uke", "fhir-ndjson")
-FOLDERS = {"uke": "uke", "fhir-ndjson": "fhir"}
+"""What is made where no format is named."""
 
 
 @dataclass(frozen=True)
@@ -56,13 +72,13 @@ def generate(
     Raises:
         UserError: no provider, two with one code, no people or an unknown format.
     """
-    unknown = sorted(set(formats) - set(FORMATS))
+    unknown = sorted(set(formats) - set(WRITERS))
     codes = [one.code for one in providers]
     if not codes or len(set(codes)) < len(codes) or persons < 1 or unknown:
         raise UserError(
             "synthetic.arguments",
             "Files are made for people, at providers with a code each, in known formats.",
-            next_step=f"formats: {', '.join(FORMATS)}",
+            next_step=f"formats: {', '.join(WRITERS)}",
         )
     people = [person_of(seed, number) for number in range(persons)]
     visits = [visits_of(seed, person, len(providers), period) for person in people]
@@ -73,12 +89,8 @@ def generate(
         institution = Institution(place, spec, tuple(_patients(seed, place, people, visits)))
         files[spec.code] = {}
         for kind in formats:
-            target = folder / spec.code / FOLDERS[kind]
-            written = (
-                write_uke(institution, period, target)
-                if kind == "uke"
-                else write_fhir(institution, target)
-            )
+            name, write = WRITERS[kind]
+            written = write(institution, period, folder / spec.code / name)
             files[spec.code][kind] = tuple(written)
             records[spec.code, kind] = _summed(written.values())
             for patient in institution.patients:
@@ -103,6 +115,12 @@ def _known(institution: Institution, patient: Patient, kind: str) -> frozenset[s
     if kind == "uke":
         insured = patient.person.insurance(patient.visits[0].day) is not None
         return frozenset(one.receipt for one in noted if insured)
+    if kind == "ss-mix2":
+        return frozenset(one.medis for one in noted)
+    if kind == "omop-csv":
+        return frozenset(one.icd10 for one in noted)
+    if kind in ("checkup-cda", "dpc-ef"):  # no diagnoses there
+        return frozenset()
     return frozenset(one.dotted if institution.dotted else one.icd10 for one in noted)
 
 

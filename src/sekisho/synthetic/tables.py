@@ -156,6 +156,13 @@ class Result(Strict, frozen=True):
     decimals: int
     source: str
 
+    def spelled(self, value: int) -> str:
+        """Return the digits of a value as they are; no float ever stands for a measured one."""
+        if not self.decimals:
+            return str(value)
+        text = str(value).zfill(self.decimals + 1)
+        return f"{text[: -self.decimals]}.{text[-self.decimals :]}"
+
 
 class Allergy(Strict, frozen=True):
     code: str

@@ -71,7 +71,7 @@ def _file(institution: Institution, first: date, last: date, payer: str) -> Iter
             if insurance.social != (payer == "1"):
                 continue
             receipts += 1
-            claims = list(_claims(visits))
+            claims = list(claims_of(visits))
             total = sum(claim.points * claim.times for claim in claims)
             points += total
             body += _receipt(institution, patient, insurance, number, visits, total)
@@ -156,7 +156,8 @@ def _kind(person: Person, insurance: Insurance, on: date) -> str:
     return "1112" if insurance.head else "1116"
 
 
-def _claims(visits: list[Visit]) -> Iterator[Claim]:
+def claims_of(visits: list[Visit]) -> Iterator[Claim]:
+    """Yield the units of account of one person's visits in a month."""
     revisits = {visit.day.day: 1 for visit in visits if not visit.first}
     tested = {visit.day.day: 1 for visit in visits if visit.results}
     prescribed = {v.day.day: 1 for v in visits if any(map(_prescribed, v.treated))}
