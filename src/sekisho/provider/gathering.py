@@ -43,7 +43,7 @@ class Name:
     The key is another for every class, so that two bodies cannot join what they got.
     """
 
-    key: bytes
+    key: bytes = field(repr=False)
     family: str
     visits: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from tempfile import TemporaryFile
 from typing import BinaryIO, Final
@@ -34,12 +34,15 @@ PIECE: Final = 4 << 10
 
 @dataclass(frozen=True)
 class Leaving:
-    """An object of a record that is sent, under the record's name in one class of data."""
+    """An object of a record that is sent, under the record's name in one class of data.
+
+    Its text says neither the file's name, which may be a patient's, nor the key of the names.
+    """
 
     source_id: str
     data_class: str
-    object: Object
-    name: Naming
+    object: Object = field(repr=False)
+    name: Naming = field(repr=False)
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class Part:
     balance: tuple[Line, ...]
     refusals: tuple[Refused, ...]
     file_digests: tuple[str, ...]
-    objects: tuple[Leaving, ...] = ()
+    objects: tuple[Leaving, ...] = field(default=(), repr=False)
     withdrawn: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def declared(self) -> list[dict[str, str | int]]:
