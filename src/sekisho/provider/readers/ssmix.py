@@ -29,6 +29,8 @@ from sekisho.provider.records import (
 )
 from sekisho.provider.sources import Limits, SourceProblem, whole
 
+_GONE = ("cancelled", "did-not-happen", "no-value")
+"""Why a fact is set aside that an earlier file may have told."""
 BASIC = "ADT-00"
 """The kind that tells who a patient is."""
 
@@ -86,7 +88,7 @@ def _records(name: MessageName, segments: tuple[Segment, ...]) -> Iterator[Recor
     if not (head or told):
         reason = "cancelled" if deleted else known.otherwise
         told = [Record(kind, 1, unit, (), patient, Outcome.SET_ASIDE, reason, whole=False)]
-    if not head and known.tables and all(one.outcome is Outcome.SET_ASIDE for one in told):
+    if not head and known.tables and all(one.code in _GONE for one in told):
         # nothing is left of what an earlier file said
         told[0] = replace(told[0], withdraws=True)
     yield from head
