@@ -225,7 +225,7 @@ def test_an_error_in_the_place_of_data_is_no_data(hospital: Hospital) -> None:
     assert codes(report) == [("pull.error-in-file", 1, 1)]
 
 
-def test_deletions_are_kept_at_home_and_a_deleted_patient_is_forgotten(hospital: Hospital) -> None:
+def test_deletions_are_handed_over_and_a_deleted_patient_is_forgotten(hospital: Hospital) -> None:
     hospital.export().run()
     hospital.machine.at += timedelta(hours=24)
     gone = {
@@ -242,9 +242,7 @@ def test_deletions_are_kept_at_home_and_a_deleted_patient_is_forgotten(hospital:
     ]
     report = hospital.export().run()
     assert report.deleted == 2
-    kept = (hospital.folder / "pull" / "his" / "deleted.txt").read_text().split()
-    assert kept == ["Observation/o1", "Patient/p2"]
-    assert hospital.submitted[1] == lines_of(laboratory(9, 2))
+    assert hospital.submitted[1] == lines_of(gone, laboratory(9, 2))
 
 
 def test_an_export_that_the_server_refuses_or_forgets_is_told_and_begun_anew(

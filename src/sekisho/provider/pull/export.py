@@ -21,6 +21,7 @@ from sekisho.provider.pull.config import Source
 from sekisho.provider.pull.manifest import (
     Manifest,
     Problem,
+    Sort,
     check_output,
     deletions,
     read_manifest,
@@ -188,21 +189,15 @@ class Export:
         """Hand over what came; move on in time only when nothing is missing."""
         manifest = state.manifest
         assert manifest is not None
-        files = [
-            self._file(number, sort)
-            for number, (sort, _) in enumerate(manifest.files())
-            if sort == "output" and _has_lines(self._file(number, sort))
-        ]
-        gone = set[str]()
-        for number, (sort, _) in enumerate(manifest.files()):
-            if sort == "deleted" and self._file(number, sort).exists():
-                gone |= deletions(self._file(number, sort))
-        self._remember(gone)
+        files = self._with_lines(manifest, "output")
+        taken_back = self._with_lines(manifest, "deleted")
+        gone = set[str]().union(*map(deletions, taken_back))
         self._patients.forget(gone)
         submitted = None
-        if files and not state.submitted:
+        if (files or taken_back) and not state.submitted:
+            # What was deleted comes first: it may be there again.
             try:
-                submitted = self.submit([*self._earlier(files), *files], FORMAT)
+                submitted = self.submit([*self._earlier(files), *taken_back, *files], FORMAT)
             except UserError as refused:
                 submitted = refused.as_problem()
                 problems = [*problems, Problem("pull.not-submitted", 0, "")]
@@ -226,6 +221,11 @@ class Export:
 
     # Around them
 
+    def _with_lines(self, manifest: Manifest, sort: Sort) -> list[Path]:
+        """Return the files of one sort that came and are not empty."""
+        named = (self._file(n, one) for n, (one, _) in enumerate(manifest.files()) if one == sort)
+        return [file for file in named if _has_lines(file)]
+
     def _earlier(self, files: list[Path]) -> list[Path]:
         """Return the file of Patients of whom an export speaks, and whom an earlier one held."""
         target = self._files / "patients.ndjson"
@@ -242,13 +242,6 @@ class Export:
             self.web.ask("DELETE", state.job)
         except PeerError:
             return
-
-    def _remember(self, gone: set[str]) -> None:
-        """Keep, at home, which resources were deleted: nobody else is told of them yet."""
-        file = self.folder / "deleted.txt"
-        known = set(file.read_text("utf-8").split("\n")) - {""} if file.is_file() else set()
-        if gone - known:
-            write_atomically(file, "\n".join(sorted(known | gone)).encode() + b"\n")
 
     def _forget(self, state: State) -> None:
         self._keep(State(since=state.since, done_at=state.done_at))
