@@ -53,7 +53,7 @@ PLUMBING = {
     "exchange": "Answer Client Peer SealKey SigningKey VerifyKey",
     "pseudonym": "ConverterKeys ConverterSecret",
     "provider": "Format Identity Limits Line Note Outcome Part Prepared Refused",
-    "cdm": "Column System Table",
+    "cdm": "Sliced Column System Table",
     "catalogue": "TableColumns Title",
     "conversion": "Facts Place",
     "ledger": (
@@ -66,7 +66,7 @@ PLUMBING = {
         "Facts FormRule JoiningRule LaneState LedgerHead ListMinimum Motion Outcome Part Period "
         "PermitRule Recognise Running SealDecision Seat Submit Substitute Tally Vote Withdraw"
     ),
-    "collection": "Codes Declared Line",
+    "collection": "Codes Arrival Declared Line Survey",
     "quality": "Breach CollectionRules Fate Landed Measure Problem Rule Text Where",
     "uses": "Standing UsesRule",
     "person": "Asked Project StandingChoice",

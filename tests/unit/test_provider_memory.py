@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sekisho.cdm import SLICES
 from sekisho.common.errors import UserError
 from sekisho.provider import Limits, columns, prepare
 from sekisho.provider.scratch import Scratch
@@ -139,7 +140,7 @@ def test_a_table_is_cut_where_its_rows_were_sorted(tmp_path: Path) -> None:
     for number in range(500):
         name = f"{number * 2654435761 % 2**32:032x}"[::-1]
         store.add((0, number, name, None, "k", "basic", "R", *[None] * width))
-    slices = list(store.slices(cut=True))
-    assert len(slices) == columns.SLICES
+    slices = list(store.finished().slices(cut=True))
+    assert len(slices) == SLICES
     assert pa.concat_tables(slices).num_rows == 500
     assert len({name[:2] for one in slices[1:2] for name in one["source_id"].to_pylist()}) <= 4

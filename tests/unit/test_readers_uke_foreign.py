@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sekisho.data.collection import balance, read_declared
+from sekisho.data.collection import balance, read_declared, survey_of
 from sekisho.provider import Prepared
 from sekisho.quality import check, load_rules
 from submissions import NORTH, even, prepared
@@ -178,7 +178,7 @@ def test_the_one_patient_born_after_the_month_of_care_is_quarantined(
         day=date(2026, 4, 1),
         tags={tag for tag, _ in part.identities},
     )
-    made = balance(read_declared(part.declared()), landed)
+    made = balance(read_declared(part.declared()), survey_of(landed))
     holding = {rule.id for rule in rules.rule if rule.verdict == "hold"}
     assert {b.rule for b in landed.breaches} & holding == {"date.before-birth"}
     held = {line.record_type: line.quarantined for line in made.lines if line.quarantined}

@@ -9,6 +9,7 @@ Without a vocabulary ``*_concept_id`` is 0; the source's code stays in
 ``*_source_value`` with its system in ``*_source_system`` (ours, not the CDM's).
 """
 
+from sekisho.cdm.sliced import SLICES, Sliced
 from sekisho.cdm.systems import CODED, CodeSystems, System, code_columns, read_code_systems
 from sekisho.cdm.tables import TABLES, Column, Role, Table, table
 from sekisho.cdm.transit import (
@@ -23,11 +24,13 @@ from sekisho.cdm.transit import (
 __all__ = [
     "CODED",
     "ORIGIN",
+    "SLICES",
     "TABLES",
     "TRANSIT",
     "CodeSystems",
     "Column",
     "Role",
+    "Sliced",
     "System",
     "Table",
     "arrow_type",

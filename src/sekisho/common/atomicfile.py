@@ -32,6 +32,14 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
     sync_folder(path.parent)
 
 
+def settle(unfinished: Path, path: Path) -> None:
+    """Put a file that was written beside it in the place of ``path``, durably."""
+    with unfinished.open("rb") as file:
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    sync_folder(path.parent)
+
+
 def remove_unfinished(folder: Path) -> None:
     """Remove what `write_atomically` had begun below ``folder`` when a process was ended.
 

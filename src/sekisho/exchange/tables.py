@@ -111,6 +111,13 @@ class StoredTables(Mapping[str, "pa.Table"]):
         return self._tables[name]
 
 
+def batched(tables: Mapping[str, pa.Table]) -> Mapping[str, pa.Table | Batched]:
+    """Return tables, unread where they lie in a file."""
+    if isinstance(tables, StoredTables):
+        return {name: tables.stored(name) for name in tables}
+    return tables
+
+
 def in_batches(table: pa.Table | Batched) -> Iterator[pa.Table]:
     """Yield a table's rows in batches of equal size but the last, whoever holds it."""
     import pyarrow as pa

@@ -1,28 +1,24 @@
 """Rows to Arrow, a batch at a time: what is kept in memory is columns, not Python values.
 
-A large table goes to disk in slices by the beginning of its source ids. These are keyed digests,
-so that the slices are alike in size, and one slice at a time can be sorted: the order of what is
-sent says nothing about the files' order, and needs no more memory for more rows.
+A large table goes to disk in slices by the beginning of its source ids, which are keyed digests,
+and one slice at a time is sorted: the order of what is sent says nothing about the files' order,
+and needs no more memory for more rows.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm import ORIGIN, Table, arrow_type, table, transit_schema
+from sekisho.cdm import ORIGIN, Sliced, Table, arrow_type, table, transit_schema
 from sekisho.provider.scratch import Scratch
 
 _BATCH = 1 << 14
 """Rows that are Python values at most."""
-SLICES = 64
-_BOUNDS = [f"{start:02x}" for start in range(0, 256, 256 // SLICES)]
 _LOCAL = [("patient", pa.int32()), ("record", pa.int32())]
 _TEXTS = [(name, pa.string()) for name in ORIGIN]
 _ORDER = [("source_id", "ascending"), ("record_type", "ascending")]
@@ -32,21 +28,18 @@ class Columns:
     """Gathers the rows of one table for one data class.
 
     Args:
-        scratch: where they go when more than ``spill_bytes`` wait in memory.
+        scratch: where they go when more than ``wait_bytes`` wait in memory.
     """
 
-    def __init__(self, name: str, scratch: Scratch, spill_bytes: int) -> None:
+    def __init__(self, name: str, scratch: Scratch, wait_bytes: int) -> None:
         self._table: Table = table(name)
         self._rows: list[tuple[Any, ...]] = []
-        self._batches: list[pa.RecordBatch] = []
-        self._bytes = 0
-        self._scratch, self._spill_bytes = scratch, spill_bytes
-        self._disk: _Disk | None = None
         # dates are gathered as days: Arrow takes integers much faster than date objects
         content = [
             (c.name, pa.int32() if c.type == "date" else arrow_type(c)) for c in self._table.content
         ]
         self._schema = pa.schema(_LOCAL + _TEXTS + content)
+        self._sliced = Sliced(self._schema, "source_id", scratch.file, wait_bytes)
 
     def add(self, row: tuple[Any, ...]) -> None:
         """Add (patient, record, source_id, visit_ref, kind, data_class, record_type, *content)."""
@@ -54,18 +47,10 @@ class Columns:
         if len(self._rows) >= _BATCH:
             self._flush()
 
-    def spilled(self) -> bool:
-        """Tell, once all rows are here, whether some are on disk."""
+    def finished(self) -> Sliced:
+        """Return all rows; none is added afterwards."""
         self._flush()
-        return self._disk is not None
-
-    def slices(self, cut: bool) -> Iterator[pa.Table]:
-        """Yield what was gathered: in `SLICES` slices by source id, or, where not cut, as one."""
-        self._flush()
-        if not cut:
-            yield pa.Table.from_batches(self._batches, self._schema)
-            return
-        yield from self._to_disk().slices()
+        return self._sliced
 
     def _flush(self) -> None:
         if not self._rows:
@@ -75,53 +60,7 @@ class Columns:
             for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
         ]
         self._rows = []
-        self._batches.append(pa.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._bytes += self._batches[-1].nbytes
-        if self._bytes >= self._spill_bytes:
-            self._to_disk()
-
-    def _to_disk(self) -> _Disk:
-        if self._disk is None:
-            self._disk = _Disk(self._scratch.file(), self._schema)
-        if self._batches:
-            self._disk.write(pa.Table.from_batches(self._batches, self._schema))
-        self._batches, self._bytes = [], 0
-        return self._disk
-
-
-class _Disk:
-    """One file of batches, and where in it each slice's batches are."""
-
-    def __init__(self, path: Path, schema: pa.Schema) -> None:
-        self._path, self._schema = path, schema
-        self._writer: pa.RecordBatchFileWriter | None = pa.ipc.new_file(
-            path, schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
-        )
-        self._places: list[list[int]] = [[] for _ in _BOUNDS]
-        self._written = 0
-
-    def write(self, rows: pa.Table) -> None:
-        assert self._writer is not None, "read already"
-        rows = rows.take(pc.sort_indices(rows.column("source_id"))).combine_chunks()
-        names = rows.column("source_id")
-        starts = [bisect_left(names, bound, key=lambda it: it.as_py()) for bound in _BOUNDS]
-        for slice_, (start, end) in enumerate(
-            zip(starts, [*starts[1:], rows.num_rows], strict=True)
-        ):
-            if start == end:
-                continue
-            self._writer.write_table(rows.slice(start, end - start))
-            self._places[slice_].append(self._written)
-            self._written += 1
-
-    def slices(self) -> Iterator[pa.Table]:
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        with pa.OSFile(str(self._path)) as file, pa.ipc.open_file(file) as reader:
-            for places in self._places:
-                batches = [reader.get_batch(place) for place in places]
-                yield pa.Table.from_batches(batches, self._schema)
+        self._sliced.add(pa.Table.from_arrays(arrays, schema=self._schema))
 
 
 @dataclass(frozen=True)
@@ -147,8 +86,9 @@ class Rows:
 
     def batches(self) -> Iterator[pa.Table]:
         """Yield the rows in order of source id; a record's rows are in one batch."""
-        cut = any(store.spilled() for store in self.stores)
-        for parts in zip(*(store.slices(cut) for store in self.stores), strict=True):
+        stores = [store.finished() for store in self.stores]
+        cut = any(store.on_disk for store in stores)
+        for parts in zip(*(store.slices(cut) for store in stores), strict=True):
             made = self._finished(pa.concat_tables(parts))
             if made.num_rows:
                 yield made

@@ -12,6 +12,8 @@ from sekisho.quality.checking import (
     Landed,
     broken_records,
     check,
+    laid_out,
+    record_names,
     records_of,
 )
 from sekisho.quality.measures import Measure, measures_of
@@ -35,7 +37,9 @@ __all__ = [
     "Where",
     "broken_records",
     "check",
+    "laid_out",
     "load_rules",
     "measures_of",
+    "record_names",
     "records_of",
 ]

@@ -50,6 +50,7 @@ def check(
     tags: Collection[str] | None = None,
     systems: CodeSystems | None = None,
     context: Mapping[str, pa.Table] = MappingProxyType({}),
+    filled: Mapping[str, float] | None = None,
 ) -> Landed:
     """Check a submission's tables in transit layout.
 
@@ -61,14 +62,15 @@ def check(
         tags: the tags whose identity arrived through the converters; None leaves that out.
         systems: given where the framework refuses codes that are not standard ones.
         context: rows of person and death that are not checked but known of the same tags.
+        filled: table.column → share of rows with a value, where ``tables`` hold some persons only.
 
     Raises:
         UserError: a table or column that is not in the layout: the sender's program is wrong, and
             nothing of the submission is kept.
     """
-    checked = {name: _laid_out(name, tables[name]) for name in sorted(tables)}
-    facts = facts_of(known_with(checked, context), day, tags, systems)
-    names = {name: _record_names(rows) for name, rows in checked.items()}
+    checked = {name: laid_out(name, tables[name]) for name in sorted(tables)}
+    facts = facts_of(known_with(checked, context), day, tags, systems, filled)
+    names = {name: record_names(rows) for name, rows in checked.items()}
     broken: dict[str, dict[str, None]] = {}
     breaches: list[Breach] = []
     for rule in rules.rule:
@@ -128,7 +130,8 @@ def records_of(tables: Mapping[str, pa.Table]) -> Counter[tuple[str, str]]:
     )
 
 
-def _laid_out(name: str, rows: pa.Table) -> pa.Table:
+def laid_out(name: str, rows: pa.Table) -> pa.Table:
+    """Return ``rows``; UserError where they are not in the layout of their table in transit."""
     if name not in {t.name for t in TABLES}:
         raise _structure(name, "there is no such table")
     wanted = transit_schema(name)
@@ -147,7 +150,8 @@ def _laid_out(name: str, rows: pa.Table) -> pa.Table:
     return rows
 
 
-def _record_names(rows: pa.Table) -> pa.ChunkedArray:
+def record_names(rows: pa.Table) -> pa.ChunkedArray:
+    """Return the name of each row's record: its type and source id."""
     return pc.binary_join_element_wise(
         pc.fill_null(rows.column("record_type"), ""),
         pc.fill_null(rows.column("source_id"), ""),

@@ -6,6 +6,7 @@ An empty value breaks only ``present``; every other check looks at what is there
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from fnmatch import fnmatchcase
 
@@ -115,10 +116,9 @@ def twice(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedAr
 
 def share(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
     """Bad are the rows without a value, where these are more than the rule allows."""
-    del facts
     values = rows.column(column)
-    missing = values.null_count
-    if rows.num_rows and 1 - missing / rows.num_rows >= (rule.least or 0):
+    here = 1 - values.null_count / rows.num_rows if rows.num_rows else 0.0
+    if rows.num_rows and facts.filled.get(f"{facts.table}.{column}", here) >= (rule.least or 0):
         return _never(rows)
     return values.is_null()
 
@@ -135,8 +135,7 @@ def identity(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.Chunke
     del rule, column
     if facts.tags is None:
         return _never(rows)
-    arrived = pa.array(sorted(facts.tags), pa.string())
-    return pc.invert(pc.is_in(rows.column("tag"), value_set=arrived))
+    return pc.invert(pc.is_in(rows.column("tag"), value_set=facts.tags))
 
 
 def standard(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
@@ -170,6 +169,7 @@ CHECKS: dict[Check, Apply] = {
 def bad_rows(rule: Rule, table: str, rows: pa.Table, facts: Facts) -> pa.ChunkedArray | None:
     """Return the mask of rows that break ``rule``; None where it does not speak of the table."""
     columns = [name for name in rows.column_names if rule.of(table, name)]
+    facts = replace(facts, table=table)
     if rule.check == "identity":
         columns = ["tag"]
     elif rule.check == "twice":  # of the whole row, once

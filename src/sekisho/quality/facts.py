@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 import pyarrow as pa
@@ -23,14 +23,18 @@ class Facts:
         sexes: tag → concept of sex, where all sources agree and it is known.
         deaths: tag → latest day of death that is given.
         systems: which codes are standard ones; None where other codes are taken as well.
+        filled: table.column → share of its rows with a value, where they are not all here.
+        table: the table that is being checked.
     """
 
     day: date
-    tags: Collection[str] | None
+    tags: pa.Array | None
     births: pa.Table
     sexes: pa.Table
     deaths: pa.Table
     systems: CodeSystems | None = None
+    filled: Mapping[str, float] = field(default_factory=dict)
+    table: str = ""
 
 
 _KNOWN = {
@@ -56,10 +60,20 @@ def facts_of(
     day: date,
     tags: Collection[str] | None = None,
     systems: CodeSystems | None = None,
+    filled: Mapping[str, float] | None = None,
 ) -> Facts:
     """Return what the checks know of the persons of ``tables``."""
     person, death = tables.get("person"), tables.get("death")
-    return Facts(day, tags, births_of(person), sexes_of(person), deaths_of(death), systems)
+    arrived = None if tags is None else pa.array(tags, pa.string())
+    return Facts(
+        day,
+        arrived,
+        births_of(person),
+        sexes_of(person),
+        deaths_of(death),
+        systems,
+        filled or {},
+    )
 
 
 def births_of(person: pa.Table | None) -> pa.Table:

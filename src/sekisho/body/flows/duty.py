@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-import pyarrow as pa
-
 from sekisho.body.context import Body
 from sekisho.body.ports import Json, Outcome
 from sekisho.data import collection
@@ -54,19 +52,20 @@ def landed(
     provider: str,
     submission: str,
     format_id: str,
-    tables: Mapping[str, pa.Table],
+    came: Mapping[str, frozenset[str]],
     balance: collection.Balance,
     replaced: Mapping[str, int],
 ) -> Outcome:
     """Note which months came, and pay for what is new where this is paid for.
 
     Args:
+        came: kind of data → months on which rows that landed begin.
         replaced: record type → records in whose place the new ones came; these are not paid twice.
     """
     outcome = Outcome()
     kept = body.store.get(COVERED, provider) or {}
     months = {kind: set(of) for kind, of in kept.items()}
-    for kind, new in collection.months_by_kind(tables).items():
+    for kind, new in came.items():
         months[kind] = months.get(kind, set()) | new
     outcome.put.append((COVERED, provider, {k: sorted(of) for k, of in sorted(months.items())}))
     if body.framework.open.basis == "incentive":

@@ -8,7 +8,7 @@ what has become known of their persons; what passes lands, in a snapshot of its 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -39,14 +39,22 @@ def held_back(submission_id: str, provider: str, rules: str) -> Json:
     }
 
 
-def mend(body: Body, provider: str, submission_id: str, units: Collection[str]) -> Outcome:
-    """Take out of quarantine what ``provider`` has sent again, whatever became of it this time."""
-    outcome = Outcome()
+def mend(
+    body: Body, provider: str, submission_id: str, sent: Iterator[Mapping[str, pa.Table]]
+) -> Outcome:
+    """Take out of quarantine what ``provider`` has sent again, whatever became of it this time.
+
+    Args:
+        sent: tables of the submission, part by part; not read where nothing waits.
+    """
+    outcome, units = Outcome(), set[str]()
     for key, kept in body.store.find(KIND):
         file = _file(body, key)
         if kept["provider"] != provider or kept["submission"] == submission_id or not file.exists():
             continue
         held = container.unpack(file.read_bytes())
+        for tables in sent:  # an iterator: read when first needed, once
+            units |= collection.units_of(tables)
         left = collection.without_units(held, units)
         gone = _records(held) - _records(left)
         if not gone:

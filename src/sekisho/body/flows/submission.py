@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
+from itertools import chain
+from pathlib import Path
 
 import orjson
 import pyarrow as pa
@@ -22,13 +27,14 @@ from sekisho.body.flows import (
     vocabulary,
 )
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
-from sekisho.common.atomicfile import write_atomically
+from sekisho.common.atomicfile import settle
 from sekisho.common.errors import Refusal
 from sekisho.common.ids import Tag
 from sekisho.data import collection
 from sekisho.data.lake import Lake, Objects, Snapshot, Stored, Versions, hold
 from sekisho.exchange import jws, parcel
 from sekisho.exchange import tables as container
+from sekisho.exchange.tables import batched
 from sekisho.exchange.transfer import REASON, RECEIPT
 
 MANIFEST = "manifest"
@@ -76,63 +82,77 @@ def receive(body: Body, message: Incoming) -> Outcome:
 
 
 def land(body: Body, arrived: transfer.Arrived) -> Outcome:
-    """Check, quarantine, land; make a snapshot; sign the receipt."""
+    """Check, quarantine, land; make a snapshot; sign the receipt.
+
+    A large submission is laid out on disk for that, in a folder that is gone afterwards.
+    """
     manifest = orjson.loads(arrived.tables[MANIFEST]["json"][0].as_py())
+    folder = body.folders.spool / "landing" / manifest["submission"]
+    shutil.rmtree(folder, ignore_errors=True)  # of an attempt that was cut off
+    try:
+        return _land(body, arrived, manifest, folder)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _land(body: Body, arrived: transfer.Arrived, manifest: Json, folder: Path) -> Outcome:
     submission: str = manifest["submission"]
     apart = {MANIFEST, METHODS, OBJECTS}
-    tables = {name: arrived.tables[name] for name in arrived.tables if name not in apart}
     lake = Lake(body.folders.lake)
     batch = next_batch(body)
     previous = snapshot(body)
     wrapped = {tag: body.keys.wrap(element) for tag, element in arrived.pseudonyms.items()}
-    tables, chosen = stopping.set_aside(tables, stopping.stopped_of(body, wrapped))
-    systems = vocabulary.systems_of(body)
-    landed = quality.check(
-        tables,
+    stopped = stopping.stopped_of(body, wrapped)
+    arrival = collection.Arrival(
+        {name: one for name, one in batched(arrived.tables).items() if name not in apart}, folder
+    )
+    systems, version = vocabulary.systems_of(body), vocabulary.in_force(body)
+    survey, present = arrival.check(
         quality.load_rules(body.rules / "collection.toml"),
         day=body.today(),
         tags=frozenset(arrived.pseudonyms),
+        set_aside=lambda tables: stopping.set_aside(tables, stopped),
         systems=systems if vocabulary.refuses(body) else None,
     )
-    version = vocabulary.in_force(body)
-    by_choice = quality.records_of(chosen)
-    balance = collection.balance(collection.read_declared(manifest["declared"]), landed, by_choice)
+    codes = [vocabulary.counted(body, systems, part, version) for part in arrival.may_be_kept()]
+    balance = collection.balance(collection.read_declared(manifest["declared"]), survey)
     # Of whom nothing is kept no key is made either: a body then does not remember having met them.
     gone = collection.read_withdrawn(manifest.get("withdrawn", []))
-    present = {tag for rows in tables.values() for tag in rows["tag"].unique().to_pylist()}
     wrapped = {tag: one for tag, one in wrapped.items() if tag in present}
     methods = {wrapped[tag]: method for tag, method in _methods(arrived) if tag in wrapped}
     keys = lake.keys_for(sorted(set(wrapped.values())), body.random, methods)
     persons: dict[str, str] = {tag: keys[one] for tag, one in wrapped.items()}
-    held = {
-        name: hold(name, rows, persons, provider=arrived.sender, batch=batch)
-        for name, rows in landed.tables.items()
-    }
-    objects = _objects(body, arrived, landed.tables, persons, batch)
+
+    def held(name: str) -> Iterator[pa.Table]:
+        for rows in arrival.kept(name):
+            yield hold(name, rows, persons, provider=arrived.sender, batch=batch)
+
+    landing = {name: partial(held, name) for name in survey.rows_landed}
+    objects = _objects(body, arrived, map(arrival.kept, survey.rows_landed), persons, batch)
     taken = [(arrived.sender, unit) for unit in gone]
-    versions = lake.land(batch, submission, held, vocabulary=version, withdrawn=taken)
+    versions = lake.land(batch, submission, landing, vocabulary=version, withdrawn=taken)
     replaced = lake.replaced_by(batch, previous)
     made = Snapshot(1 + previous.number, versions)
-    if landed.quarantined:
-        _quarantine(body, submission, landed.quarantined, persons)
+    if survey.held:
+        _quarantine(body, submission, arrival, sorted(survey.rows_quarantined), persons)
     payload = {
         "submission": submission,
         "body": body.id,
         "format": manifest["format"],
         **collection.receipt_payload(
-            landed,
+            survey,
             balance,
             provider=arrived.sender,
             file_digests=manifest["files"],
             withdrawn=len(gone),
         ),
-        "codes": vocabulary.counted(body, systems, tables, version).to_dict(),
+        "codes": collection.all_codes(codes).to_dict(),
     }
     if objects.objects:
         payload["objects"] = asdict(objects)
     outcome = _receipt(body, arrived.sender, manifest, payload, batch)
-    if landed.quarantined:
-        held_back = quarantine.held_back(submission, arrived.sender, landed.rules_version)
+    if survey.held:
+        held_back = quarantine.held_back(submission, arrived.sender, survey.rules_version)
         outcome.put.append((quarantine.KIND, submission, held_back))
     outcome.put.append(("snapshot", "head", made.to_dict()))
     outcome.fact(
@@ -155,15 +175,20 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
         reasons=dict(Counter(one["code"] for one in manifest["refusals"])),
         snapshot=made.number,
     )
-    units = collection.units_of({**tables})
-    outcome.add(quarantine.mend(body, arrived.sender, submission, units))
+    outcome.add(quarantine.mend(body, arrived.sender, submission, arrival.may_be_kept()))
     outcome.add(
         duty.landed(
-            body, arrived.sender, submission, manifest["format"], landed.tables, balance, replaced
+            body,
+            arrived.sender,
+            submission,
+            manifest["format"],
+            survey.months,
+            balance,
+            replaced,
         )
     )
-    if by_choice:
-        outcome.put.append(("set-aside", submission, _by_choice(by_choice, chosen)))
+    if survey.chosen:
+        outcome.put.append(("set-aside", submission, _by_choice(survey)))
     if replaced:
         outcome.put.append(("replaced", submission, {"records": replaced}))
     return outcome
@@ -172,7 +197,7 @@ def land(body: Body, arrived: transfer.Arrived) -> Outcome:
 def _objects(
     body: Body,
     arrived: transfer.Arrived,
-    landed: Mapping[str, pa.Table],
+    landed: Iterable[Iterator[pa.Table]],
     persons: Mapping[str, str],
     batch: int,
 ) -> Stored:
@@ -180,16 +205,12 @@ def _objects(
 
     Objects of records in quarantine are not kept: the record is sent again when it is mended.
     """
-    sent: Iterable[pa.Table] = ()
-    if OBJECTS in arrived.tables:
-        every = arrived.tables
-        if isinstance(every, container.StoredTables):
-            sent = every.stored(OBJECTS).batches()
-        else:
-            sent = [every[OBJECTS]]
+    sent = batched(arrived.tables).get(OBJECTS)
+    if sent is None:
+        return Stored(0, 0, "")
     return Objects(body.folders.objects).put(
-        sent,
-        landed,
+        sent.batches() if isinstance(sent, container.StoredTable) else [sent],
+        chain.from_iterable(landed),
         persons,
         body.keys.seal,
         provider=arrived.sender,
@@ -210,13 +231,12 @@ def _methods(arrived: transfer.Arrived) -> list[tuple[Tag, str]]:
     return list(zip(rows["tag"].to_pylist(), rows["method"].to_pylist(), strict=True))
 
 
-def _by_choice(records: Counter[tuple[str, str]], chosen: Mapping[str, pa.Table]) -> Json:
+def _by_choice(survey: collection.Survey) -> Json:
     """Return what choices kept out of one submission, as counts."""
     per_class: Counter[str] = Counter()
-    for (_, data_class), number in records.items():
+    for (_, data_class), number in survey.chosen.items():
         per_class[data_class] += number
-    persons = {tag for rows in chosen.values() for tag in rows["tag"].unique().to_pylist()}
-    return {"records": dict(sorted(per_class.items())), "persons": len(persons)}
+    return {"records": dict(sorted(per_class.items())), "persons": survey.chosen_persons}
 
 
 def _per_type(balance: collection.Balance) -> dict[str, dict[str, int]]:
@@ -229,19 +249,38 @@ def _per_type(balance: collection.Balance) -> dict[str, dict[str, int]]:
     return {column: {t: n for t, n in of.items() if n} for column, of in counted.items()}
 
 
+@dataclass(frozen=True)
+class _Held:
+    """One table's quarantined rows, under the persons' keys where there are any."""
+
+    arrival: collection.Arrival
+    name: str
+    persons: Mapping[str, str]
+
+    @property
+    def schema(self) -> pa.Schema:
+        return next(self.batches()).schema
+
+    def batches(self) -> Iterator[pa.Table]:
+        for rows in self.arrival.quarantined(self.name):
+            keys = [self.persons.get(tag) for tag in rows["tag"].to_pylist()]
+            place = rows.column_names.index("tag")
+            yield rows.set_column(place, "person_key", pa.array(keys, pa.string()))
+
+
 def _quarantine(
-    body: Body, submission: str, tables: dict[str, pa.Table], persons: Mapping[str, str]
+    body: Body,
+    submission: str,
+    arrival: collection.Arrival,
+    names: Sequence[str],
+    persons: Mapping[str, str],
 ) -> None:
-    """Keep what broke a rule apart from the lake, under the persons' keys where there are any."""
-    held = {
-        name: rows.set_column(
-            rows.column_names.index("tag"),
-            "person_key",
-            pa.array([persons.get(tag) for tag in rows["tag"].to_pylist()], pa.string()),
-        )
-        for name, rows in tables.items()
-    }
-    write_atomically(body.folders.data / "quarantine" / submission, container.pack(held))
+    """Keep what broke a rule apart from the lake."""
+    file = body.folders.data / "quarantine" / submission
+    file.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = file.with_name(f".{submission}.{os.getpid()}.new")
+    container.write(unfinished, {name: _Held(arrival, name, persons) for name in names})
+    settle(unfinished, file)
 
 
 def _receipt(body: Body, provider: str, manifest: Json, payload: Json, batch: int) -> Outcome:

@@ -7,6 +7,7 @@ files give the same receipt; no message or finding names a value.
 It stores nothing (`sekisho.data.lake` does), signs nothing, and never sees an identifier.
 """
 
+from sekisho.data.collection.arrival import Arrival
 from sekisho.data.collection.balance import (
     Balance,
     Declared,
@@ -15,24 +16,35 @@ from sekisho.data.collection.balance import (
     read_declared,
     read_withdrawn,
 )
-from sekisho.data.collection.coding import Codes, count_codes
+from sekisho.data.collection.coding import Codes, all_codes, count_codes
 from sekisho.data.collection.covered import months_by_kind
 from sekisho.data.collection.held_back import recheck, units_of, waiting, without_units
 from sekisho.data.collection.inheriting import held_as, part_known, rows_of, under_tags
 from sekisho.data.collection.pulling import pull_schema, read_pull_rule
-from sekisho.data.collection.receipt import content_digest, receipt_payload
+from sekisho.data.collection.receipt import receipt_payload
+from sekisho.data.collection.survey import (
+    Survey,
+    content_digest,
+    persons_content,
+    survey_of,
+    together,
+)
 
 __all__ = [
+    "Arrival",
     "Balance",
     "Codes",
     "Declared",
     "Line",
+    "Survey",
+    "all_codes",
     "balance",
     "content_digest",
     "count_codes",
     "held_as",
     "months_by_kind",
     "part_known",
+    "persons_content",
     "pull_schema",
     "read_declared",
     "read_pull_rule",
@@ -40,6 +52,8 @@ __all__ = [
     "receipt_payload",
     "recheck",
     "rows_of",
+    "survey_of",
+    "together",
     "under_tags",
     "units_of",
     "waiting",

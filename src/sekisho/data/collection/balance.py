@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from types import MappingProxyType
 from typing import Annotated
 
 import msgspec
 
 from sekisho.common.errors import Defect, UserError
-from sekisho.quality import Landed, records_of
+from sekisho.data.collection.survey import Survey
 
 UnitName = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{32}$")]
 """A source's unit under the provider's key: 16 bytes as hex."""
@@ -95,20 +94,13 @@ def read_withdrawn(raw: object) -> tuple[str, ...]:
         ) from error
 
 
-def balance(
-    declared: Sequence[Declared],
-    landed: Landed,
-    by_choice: Mapping[tuple[str, str], int] = MappingProxyType({}),
-) -> Balance:
+def balance(declared: Sequence[Declared], survey: Survey) -> Balance:
     """Return the balance of a submission.
-
-    Args:
-        by_choice: (record type, class) → records that a choice of their persons set aside here.
 
     Raises:
         UserError: what arrived is not what was declared: a part is missing, or too much came.
     """
-    kept, held = records_of(landed.tables), records_of(landed.quarantined)
+    kept, held, by_choice = survey.kept, survey.held, survey.chosen
     said = {(one.record_type, one.data_class): one for one in declared}
     if len(said) != len(declared):
         raise _differs("a record type is declared twice")
@@ -116,7 +108,7 @@ def balance(
         raise _differs(f"{key[0]} arrived but was not declared")
     lines = []
     for key, one in sorted(said.items()):
-        chosen = by_choice.get(key, 0)
+        chosen = by_choice[key]
         arrived = kept[key] + held[key] + chosen
         if arrived != one.delivered:
             raise _differs(f"{one.delivered} {key[0]} were declared, {arrived} arrived")
@@ -136,8 +128,8 @@ def balance(
         )
     return Balance(
         tuple(lines),
-        {name: rows.num_rows for name, rows in sorted(landed.tables.items())},
-        {name: rows.num_rows for name, rows in sorted(landed.quarantined.items())},
+        dict(sorted(survey.rows_landed.items())),
+        dict(sorted(survey.rows_quarantined.items())),
     )
 
 

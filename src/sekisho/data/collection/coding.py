@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,13 @@ class Codes:
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+
+def all_codes(parts: Sequence[Codes]) -> Codes:
+    """Return the sum of what was counted of the parts of one submission."""
+    names = ("rows", "standard", "mapped", "as_they_came", "refused")
+    sums = {name: sum(getattr(one, name) for one in parts) for name in names}
+    return replace(parts[0], **sums)
 
 
 def count_codes(

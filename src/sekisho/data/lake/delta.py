@@ -62,7 +62,13 @@ def landed_as(folder: Path, app: str) -> int | None:
     return None if number is None else int(number)
 
 
-def append(folder: Path, rows: pa.Table, *, app: str | None = None, number: int = 0) -> None:
+def append(
+    folder: Path,
+    rows: pa.Table | pa.RecordBatchReader,
+    *,
+    app: str | None = None,
+    number: int = 0,
+) -> None:
     """Append ``rows`` in one commit and make it durable.
 
     Args:

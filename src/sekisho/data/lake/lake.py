@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import TypeAlias
 
 import orjson
 import pyarrow as pa
@@ -28,6 +29,8 @@ from sekisho.data.lake.snapshot import Count, Snapshot, Versions
 from sekisho.data.lake.sql import Sql, fill, literal, literals, name
 
 REPLACED = "replaced"
+Landing: TypeAlias = "pa.Table | Callable[[], Iterator[pa.Table]]"
+"""A table's rows in the held layout, or what gives them in batches, as often as asked."""
 # Patterns to the engine, or no part of a URI to Delta Lake, which would stop the process.
 _UNUSABLE = re.compile(r"[*?\[\]|^\\\x00-\x1f]")
 
@@ -133,7 +136,7 @@ class Lake:
         self,
         batch: int,
         submission_id: str,
-        tables: Mapping[str, pa.Table],
+        tables: Mapping[str, Landing],
         *,
         vocabulary: str | None = None,
         withdrawn: Sequence[tuple[str, str]] = (),
@@ -144,6 +147,7 @@ class Lake:
         is complete its batch is hidden from every snapshot.
 
         Args:
+            tables: each a table, or its batches; these may be called for more than once.
             vocabulary: the version that says what the batch's codes mean; None: codes stay codes.
             withdrawn: (provider, unit) of what counts no more, whichever earlier batch holds it.
 
@@ -151,22 +155,23 @@ class Lake:
             Defect: rows in another layout or batch than said, or the submission has landed under
                 another batch number.
         """
-        for table, rows in tables.items():
-            delta.require_held(table, rows, held_schema(table), batch)
         app = f"submission:{submission_id}"
-        wanted = {table: rows for table, rows in sorted(tables.items()) if rows.num_rows}
+        wanted = {t: rows for t, rows in sorted(tables.items()) if _first(t, rows, batch)}
         with self._locked():
             missing = [table for table in wanted if not self._has(table, app, batch)]
             # The list of replaced records goes last: where it is, all else is.
             if (wanted or withdrawn) and not self._has(REPLACED, app, batch):
                 marker = self._announce(submission_id, batch)
                 for table in missing:
-                    delta.append(self._table(table), wanted[table], app=app, number=batch)
+                    rows = pa.RecordBatchReader.from_batches(
+                        held_schema(table), _checked(table, wanted[table], batch)
+                    )
+                    delta.append(self._table(table), rows, app=app, number=batch)
                 if vocabulary is not None and not self._has(coding.IN_FORCE, app, batch):
                     said = coding.in_force([batch], vocabulary, 0)
                     delta.append(self._table(coding.IN_FORCE), said, app=app, number=batch)
                 replaced = pa.concat_tables(
-                    [self._find_replaced(batch, wanted), replacing.noted(withdrawn, batch)]
+                    [self._find_replaced(batch), replacing.noted(withdrawn, batch)]
                 )
                 delta.append(self._table(REPLACED), replaced, app=app, number=batch)
                 marker.unlink()
@@ -435,22 +440,33 @@ class Lake:
             tuple(sorted(set(self._pending().values()))),
         )
 
-    def _find_replaced(self, batch: int, tables: Mapping[str, pa.Table]) -> pa.Table:
-        """Return the records of ``tables`` that other, complete batches hold as well."""
-        if not tables:
-            return replacing.SCHEMA.empty_table()
+    def _find_replaced(self, batch: int) -> pa.Table:
+        """Return the records of ``batch`` that other, complete batches hold as well."""
         others = tuple(number for number in self._pending().values() if number != batch)
         landed = {table: delta.files(folder) for table, folder in self._held_tables().items()}
+        if not landed:
+            return replacing.SCHEMA.empty_table()
         with self.engine.session([str(self.folder / "tables")]) as session:
-            sent = [rows.select(list(replacing.RECORD)) for rows in tables.values()]
-            session.add("sent", pa.concat_tables(sent))
-            session.define("units", Sql(replacing.SENT), keep=True)
-            held = []
+            sent, held = [], []
             for table, files in landed.items():
                 session.add_files(f"landed_{table}", files, held_schema(table))
-                held.append(fill(replacing.HELD, landed=name(f"landed_{table}")))
+                source = name(f"landed_{table}")
+                sent.append(fill(replacing.SENT, landed=source, batch=literal(batch)))
+                held.append(fill(replacing.HELD, landed=source))
+            session.define("units", Sql(" UNION ".join(sent)), keep=True)
             found = session.fetch(replacing.found(held, batch, (batch, *others)))
         return found.cast(replacing.SCHEMA)
+
+
+def _first(table: str, rows: Landing, batch: int) -> bool:
+    """Tell whether a table has rows; its first ones are in the right layout then."""
+    return next(_checked(table, rows, batch), None) is not None
+
+
+def _checked(table: str, rows: Landing, batch: int) -> Iterator[pa.RecordBatch]:
+    for one in [rows] if isinstance(rows, pa.Table) else rows():
+        delta.require_held(table, one, held_schema(table), batch)
+        yield from (made for made in one.to_batches() if made.num_rows)
 
 
 def _of_units(rows: pa.Table, gone: pa.Array) -> pa.ChunkedArray:

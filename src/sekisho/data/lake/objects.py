@@ -51,7 +51,7 @@ class Objects:
     def put(
         self,
         rows: Iterable[pa.Table],
-        landed: Mapping[str, pa.Table],
+        landed: Iterable[pa.Table],
         persons: Mapping[str, str],
         key: SealKey,
         *,
@@ -67,7 +67,7 @@ class Objects:
         Raises:
             PeerError: the pieces are not as a provider's program writes them.
         """
-        known = {pair for table in landed.values() for pair in _records(table)}
+        known = {pair for table in landed for pair in _records(table)}
         writing: _Writing | None = None
         done: list[_Writing] = []
         try:

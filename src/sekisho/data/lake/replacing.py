@@ -15,7 +15,6 @@ import pyarrow as pa
 
 from sekisho.data.lake.sql import Sql, fill, literal, literals
 
-RECORD = ("provider", "source_id")
 SCHEMA = pa.schema(
     [
         ("provider", pa.string()),
@@ -38,7 +37,9 @@ SELECT * FROM {landed} l WHERE {visible} AND NOT EXISTS (
   WHERE r.unit = split_part(l.source_id, '.', 1) AND r.provider = l.provider
     AND r.latest > l.batch)
 """
-SENT = "SELECT DISTINCT provider, split_part(source_id, '.', 1) AS unit FROM sent"
+SENT = """
+SELECT DISTINCT provider, split_part(source_id, '.', 1) AS unit FROM {landed} WHERE batch = {batch}
+"""
 HELD = """
 SELECT l.provider, split_part(l.source_id, '.', 1) AS unit, l.batch FROM {landed} l
 WHERE EXISTS (SELECT 1 FROM units u

@@ -1,0 +1,98 @@
+"""Rows of one table, in memory while they are few, on disk in slices where they are many.
+
+A slice holds the rows whose digits (a keyed digest, a random tag) begin alike. These are spread
+evenly, so that what must be seen together can be, one slice at a time, in memory that does not
+grow with the number of rows.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+SLICES: Final = 64
+WAIT_BYTES: Final = 8 << 20
+"""Arrow's bytes of one table that wait in memory before they go to disk."""
+_BOUNDS = [f"{start:02x}" for start in range(0, 256, 256 // SLICES)]
+
+
+class Sliced:
+    """Takes rows; afterwards gives them in slices.
+
+    Args:
+        by: the column of hexadecimal digits.
+        new_file: names the file that is made when more than ``wait_bytes`` wait.
+    """
+
+    def __init__(
+        self,
+        schema: pa.Schema,
+        by: str,
+        new_file: Callable[[], Path],
+        wait_bytes: int = WAIT_BYTES,
+    ) -> None:
+        self._schema, self._by = schema, by
+        self._new_file, self._wait_bytes = new_file, wait_bytes
+        self._waiting: list[pa.Table] = []
+        self._bytes = 0
+        self._file: Path | None = None
+        self._writer: pa.RecordBatchFileWriter | None = None
+        self._places: list[list[int]] = [[] for _ in _BOUNDS]
+        self._written = 0
+
+    def add(self, rows: pa.Table) -> None:
+        """Take rows; none after the first was given back."""
+        self._waiting.append(rows)
+        self._bytes += rows.nbytes
+        if self._bytes >= self._wait_bytes:
+            self._to_disk()
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether some rows are on disk."""
+        return self._file is not None
+
+    def slices(self, cut: bool) -> Iterator[pa.Table]:
+        """Yield all rows: in `SLICES` slices, or, where not ``cut``, as one."""
+        for number in range(SLICES if cut else 1):
+            yield self.slice(number, cut)
+
+    def slice(self, number: int, cut: bool) -> pa.Table:
+        """Return one of the slices."""
+        if not cut:
+            return pa.concat_tables([self._schema.empty_table(), *self._waiting])
+        self._to_disk()
+        if self._writer is not None:
+            self._writer.close()
+            self._writer = None
+        with pa.OSFile(str(self._file)) as file, pa.ipc.open_file(file) as reader:
+            batches = [reader.get_batch(place) for place in self._places[number]]
+            return pa.Table.from_batches(batches, self._schema)
+
+    def _to_disk(self) -> None:
+        if self._file is None:
+            self._file = self._new_file()
+            options = pa.ipc.IpcWriteOptions(compression="lz4")
+            self._writer = pa.ipc.new_file(self._file, self._schema, options=options)
+        if self._waiting:
+            self._write(pa.concat_tables(self._waiting))
+        self._waiting, self._bytes = [], 0
+
+    def _write(self, rows: pa.Table) -> None:
+        assert self._writer is not None, "its slices were read already"
+        digits = pc.fill_null(rows.column(self._by), "")
+        order = pc.sort_indices(digits)
+        rows, digits = rows.take(order).combine_chunks(), digits.take(order)
+        starts = [bisect_left(digits, bound, key=lambda it: it.as_py()) for bound in _BOUNDS]
+        for slice_, (start, end) in enumerate(
+            zip(starts, [*starts[1:], rows.num_rows], strict=True)
+        ):
+            if start < end:
+                self._writer.write_table(rows.slice(start, end - start))
+                self._places[slice_].append(self._written)
+                self._written += 1
