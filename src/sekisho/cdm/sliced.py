@@ -40,6 +40,8 @@ class Sliced:
         self._new_file, self._wait_bytes = new_file, wait_bytes
         self._waiting: list[pa.Table] = []
         self._bytes = 0
+        self.nbytes = 0
+        """Arrow's bytes of all rows."""
         self._file: Path | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
         self._places: list[list[int]] = [[] for _ in _BOUNDS]
@@ -49,6 +51,7 @@ class Sliced:
         """Take rows; none after the first was given back."""
         self._waiting.append(rows)
         self._bytes += rows.nbytes
+        self.nbytes += rows.nbytes
         if self._bytes >= self._wait_bytes:
             self._to_disk()
 

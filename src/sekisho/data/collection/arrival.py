@@ -21,6 +21,8 @@ from sekisho.data.collection.survey import Survey, survey_of, together
 from sekisho.exchange.tables import Batched, in_batches
 from sekisho.quality import RULES_COLUMN, CollectionRules, check, laid_out, record_names
 
+TOGETHER_BYTES = 32 << 20
+"""Arrow's bytes of all tables that are checked in one part, about."""
 SetAside = Callable[[Mapping[str, pa.Table]], tuple[dict[str, pa.Table], dict[str, pa.Table]]]
 """Parts tables into what may be kept and what a choice of their persons keeps out."""
 
@@ -53,6 +55,9 @@ class Arrival:
             for rows in in_batches(table):
                 self._take(name, laid_out(name, rows))
         self._cut = any(one.on_disk for one in self._sliced.values())
+        # Every part costs all checks once, however few its rows are.
+        wide = TOGETHER_BYTES * SLICES // max(sum(one.nbytes for one in self._sliced.values()), 1)
+        self._width = max(1, 1 << min(wide, SLICES).bit_length() >> 1)
         self._broken: list[_Broken] = []
         self._set_aside: SetAside = lambda found: (dict(found), {})
 
@@ -95,7 +100,7 @@ class Arrival:
     @property
     def parts(self) -> int:
         """In how many parts it is read."""
-        return SLICES if self._cut else 1
+        return SLICES // self._width if self._cut else 1
 
     def kept(self, name: str) -> Iterator[pa.Table]:
         """Yield the rows of a table that may land."""
@@ -110,8 +115,8 @@ class Arrival:
             yield rows.filter(held).append_column(RULES_COLUMN, why)
 
     def _judged(self, name: str) -> Iterator[tuple[pa.Table, pa.ChunkedArray, _Broken]]:
-        for number, rows in enumerate(self._sliced[name].slices(self._cut)):
-            kept, _ = self._set_aside({name: rows})
+        for number in range(self.parts):
+            kept, _ = self._set_aside({name: self._read(name, number)})
             broken = self._broken[number]
             places = pc.index_in(record_names(kept[name]), value_set=broken.names)
             yield kept[name], places, broken
@@ -126,8 +131,14 @@ class Arrival:
             self._there[f"{name}.{column}"] += there
 
     def _part(self, number: int) -> dict[str, pa.Table]:
-        found = {name: one.slice(number, self._cut) for name, one in self._sliced.items()}
+        found = {name: self._read(name, number) for name in self._sliced}
         return {name: rows for name, rows in found.items() if rows.num_rows}
+
+    def _read(self, name: str, number: int) -> pa.Table:
+        if not self._cut:
+            return self._sliced[name].slice(0, cut=False)
+        slices = range(number * self._width, (number + 1) * self._width)
+        return pa.concat_tables([self._sliced[name].slice(one, cut=True) for one in slices])
 
     def _new_file(self) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
