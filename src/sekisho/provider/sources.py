@@ -12,6 +12,8 @@ from io import BufferedReader
 from math import inf
 from pathlib import Path
 
+from msgspec import Struct
+
 _HASHED_AT_ONCE = 1 << 20
 _BOM = b"\xef\xbb\xbf"
 
@@ -58,8 +60,7 @@ class SourceProblem(Exception):
         self.line = line
 
 
-@dataclass(frozen=True)
-class Line:
+class Line(Struct, frozen=True, gc=False):
     """One line without its end. ``data`` is None where it was longer than the limit."""
 
     number: int

@@ -30,7 +30,9 @@ def fold(text: str, *, upper: bool = False) -> str:
     while True:
         folded = unicodedata.normalize("NFKC", text.upper() if upper else text)
         folded = _VARIATION.sub("", folded.translate(_HYPHENS))
-        folded = "".join(c for c in folded if unicodedata.category(c) not in _DROPPED_CATEGORIES)
+        if not folded.isprintable() or " " in folded:  # all that is dropped is one or the other
+            kept = (c for c in folded if unicodedata.category(c) not in _DROPPED_CATEGORIES)
+            folded = "".join(kept)
         if folded == text:
             return folded
         text = folded
@@ -80,6 +82,8 @@ def is_my_number(text: str) -> bool:
     11 - (sum of P_n*Q_n mod 11), and 0 where that remainder is 0 or 1. One in ten other
     numbers of 12 digits looks the same; they are refused with it, for no harm is done by that.
     """
+    if text.isascii() and len(text) < 12:  # a wide character can fold into several
+        return False
     digits = fold(text).replace("-", "")
     if not (len(digits) == 12 and digits.isascii() and digits.isdigit()):
         return False

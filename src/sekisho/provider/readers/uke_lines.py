@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from sekisho.provider.readers.fhir_resources import LONGEST_SUPPLY
 from sekisho.provider.readers.uke_layouts import Diseases, Items, Layout
@@ -38,8 +39,7 @@ DOMAINS = {"1": "Procedure", "3": "Procedure", "4": "Procedure", "6": "Drug", "7
 """First digit of a レセプト電算コード → what it is of."""
 
 
-@dataclass(frozen=True)
-class UkeLine:
+class UkeLine(Struct, frozen=True, gc=False):
     """One line, decoded and split. ``problem`` is a finding's code where it could not be."""
 
     number: int
@@ -55,8 +55,7 @@ class UkeLine:
         return not self.problem and self.kind != UNREADABLE
 
 
-@dataclass(frozen=True)
-class Context:
+class Context(Struct, frozen=True, gc=False):
     """What a line needs of its receipt.
 
     Args:

@@ -68,7 +68,10 @@ class Receipt:
     lines: list[UkeLine]
 
     def first(self, kind: str) -> UkeLine | None:
-        return next((x for x in self.lines if x.kind == kind and not x.problem), None)
+        for line in self.lines:
+            if line.kind == kind and not line.problem:
+                return line
+        return None
 
     @property
     def payer(self) -> UkeLine | None:
@@ -119,7 +122,7 @@ class _Made:
         layout = layout_of(receipt.header.table, frozenset(x.kind for x in receipt.lines))
         if layout is None:
             raise Unreadable("uke.family")
-        self.receipt, self.layout = receipt, layout
+        self.receipt, self.layout, self.payer = receipt, layout, receipt.payer
         self.month = Month(head.get(3))
         self.birth = uke_day(head.get(6))
         self.sex = _SEXES.get(head.get(5), "unknown")
@@ -167,33 +170,33 @@ class _Made:
         )
 
     def line(self, line: UkeLine, part: int) -> Record:
-        def fate(outcome: Outcome, code: str) -> Record:
-            return Record(
-                line.kind,
-                line.number,
-                self.unit,
-                patient=self.unit,
-                outcome=outcome,
-                code=code,
-                part=part,
-                whole=False,
-            )
-
         if not line.usable:
-            return fate(Outcome.REFUSED, line.problem or "uke.short-line")
+            return self._fate(line, part, Outcome.REFUSED, line.problem or "uke.short-line")
         if len(line.fields) < _LEAST_FIELDS.get(line.kind, 0):
-            return fate(Outcome.REFUSED, "uke.short-line")
+            return self._fate(line, part, Outcome.REFUSED, "uke.short-line")
         try:
             rows = self._rows(line)
         except SetAside as reason:
-            return fate(Outcome.SET_ASIDE, reason.code)
+            return self._fate(line, part, Outcome.SET_ASIDE, reason.code)
         except Unreadable as problem:
-            return fate(Outcome.REFUSED, problem.code)
+            return self._fate(line, part, Outcome.REFUSED, problem.code)
         return Record(line.kind, line.number, self.unit, rows, self.unit, part=part, whole=False)
+
+    def _fate(self, line: UkeLine, part: int, outcome: Outcome, code: str) -> Record:
+        return Record(
+            line.kind,
+            line.number,
+            self.unit,
+            patient=self.unit,
+            outcome=outcome,
+            code=code,
+            part=part,
+            whole=False,
+        )
 
     def _rows(self, line: UkeLine) -> tuple[Row, ...]:
         kind, layout = line.kind, self.layout
-        if line is self.receipt.payer:
+        if line is self.payer:
             only = self._first_visit() if len(self.visits) == 1 else None
             group = uke_dpc.group_code(self.group) if self.group else None
             return payer_rows(line, self.month, only, layout, group)
@@ -209,7 +212,7 @@ class _Made:
         raise SetAside("no-table" if kind in RECEIPT_TYPES else "unknown-type")
 
     def _identity(self, institution: str) -> Identity:
-        payer, head = self.receipt.payer, self.receipt.lines[0]
+        payer, head = self.payer, self.receipt.lines[0]
         birth, sex = calendar_date(self.birth), self.sex
         chart = head.get(self.layout.chart)
         others = ((f"{JP_LOCAL}{institution}", chart),) if chart else ()

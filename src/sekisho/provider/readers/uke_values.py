@@ -8,6 +8,7 @@ from __future__ import annotations
 from calendar import monthrange
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from sekisho.provider.readers.fhir_values import day, decimal_text
 from sekisho.provider.records import Unreadable
@@ -99,13 +100,21 @@ def used_on(fields: list[str], first: int, month: Month) -> list[tuple[int, int]
     Raises:
         Unreadable: not a number, or a day that the month does not have.
     """
-    days = []
-    for column, text in enumerate(fields[first : first + 31], 1):
+    before = month.first - 1
+    used = _used(tuple(fields[first : first + 31]), month.length)
+    return [(before + column, count) for column, count in used]
+
+
+@lru_cache(maxsize=1 << 14)
+def _used(columns: tuple[str, ...], length: int) -> tuple[tuple[int, int], ...]:
+    """Return (column, count) of day columns; most lines of a file look like one before."""
+    used = []
+    for column, text in enumerate(columns, 1):
         if text and (count := whole_number(text)):
-            if column > month.length:
+            if column > length:
                 raise Unreadable("date.impossible")
-            days.append((month.at(column), count))
-    return days
+            used.append((column, count))
+    return tuple(used)
 
 
 def _western(text: str) -> str:

@@ -1,0 +1,172 @@
+"""Reading receipts (UKE): from file to gathered columns, against Python's csv module.
+
+    python benchmarks/collection_uke.py --sample FILE.UKE [--out benchmarks/results/collection.json]
+
+A large file is made from the receipts of a real layout (a foreign sample, named by ``--sample``),
+repeated under new numbers. The floor, decoding CP932 and ``csv.reader`` over the same file and
+nothing else, runs in the same process just before. Each measurement is a process of its own; CPU
+seconds, the median of three; 1x, 2x and 4x show whether time is linear.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from sekisho.provider import Limits, Profile, read
+from sekisho.provider.gathering import Gathering
+from sekisho.provider.records import Note
+from sekisho.provider.scratch import Scratch
+
+ROOT = Path(__file__).resolve().parent.parent
+RECEIPTS = 4_000
+RUNS = 3
+SIZES = (1, 2, 4)
+Measured = dict[str, float]
+
+
+def write(sample: Path, path: Path, receipts: int) -> None:
+    """Write ``receipts`` receipts of ``sample``, each under a number of its own."""
+    lines = [line for line in sample.read_bytes().split(b"\r\n") if line]
+    starts = [n for n, line in enumerate(lines) if line.startswith(b"RE,")]
+    ends = [*starts[1:], len(lines) - 1]
+    found = [lines[a:b] for a, b in zip(starts, ends, strict=True)]
+    points = 0
+    with path.open("wb") as file:
+        file.write(lines[0] + b"\r\n")
+        for number in range(1, receipts + 1):
+            for line in found[number % len(found)]:
+                fields = line.split(b",")
+                if fields[0] == b"RE":
+                    fields[1] = b"%d" % number
+                if fields[0] == b"HO":
+                    fields[3] = b"%d" % number
+                    points += int(fields[5])
+                file.write(b",".join(fields) + b"\r\n")
+        file.write(b"GO,%d,%d,99\r\n" % (receipts, points))
+
+
+def floor(path: Path) -> float:
+    """Return the CPU seconds of csv over the file."""
+    started = time.process_time()
+    with path.open(encoding="cp932", newline="") as file:
+        for _ in csv.reader(file):
+            pass
+    return time.process_time() - started
+
+
+def gathered(path: Path) -> tuple[float, int]:
+    """Return the CPU seconds from the file to gathered columns, and how many lines were taken."""
+    started = time.process_time()
+    gathering = Gathering(
+        "uke",
+        "uke",
+        lambda _format, _record: [("receipt", "basic")],
+        bytes(32),
+        frozenset({"basic"}),
+        Profile(),
+        Scratch(),
+        Limits().table_bytes,
+    )
+    gathering.open_file(path.name)
+    taken = 0
+    for item in read("uke", [path]):
+        if isinstance(item, Note):
+            gathering.note(item)
+        else:
+            gathering.add(item)
+            taken += 1
+    return time.process_time() - started, taken
+
+
+def measure(sample: Path, size: int) -> Measured:
+    """Measure one size in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "RECEIPTC.UKE"
+        write(sample, path, RECEIPTS * size)
+        megabytes = path.stat().st_size / 1e6
+        bare = floor(path)
+        ours, taken = gathered(path)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"mb": megabytes, "floor": bare, "ours": ours, "lines": taken, "peak": peak}
+
+
+def measured(sample: Path, size: int) -> Measured:
+    """Measure one size in a process of its own."""
+    command = [sys.executable, __file__, "--sample", str(sample), "--size", str(size)]
+    env = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, check=True, capture_output=True, env=env)
+    one: Measured = json.loads(done.stdout)
+    return one
+
+
+def rows_of(runs: dict[int, Sequence[Measured]]) -> list[dict[str, Any]]:
+    """Return the rows of the results file."""
+    made: list[dict[str, Any]] = []
+    once = median(one["ours"] / one["mb"] for one in runs[1])
+    for size, ones in runs.items():
+        name = f"receipts (UKE), file to columns, {size}x"
+        speed = median(one["mb"] / one["ours"] for one in ones)
+        ratio = median(one["floor"] / one["ours"] for one in ones)
+        peak = round(max(one["peak"] for one in ones))
+        made.append(_row(name, round(speed, 2), "MB per CPU second", "csv module", ratio, peak))
+        if size > 1:
+            each = median(one["ours"] / one["mb"] for one in ones)
+            name = f"receipts (UKE), CPU seconds a MB at {size}x"
+            made.append(_row(name, round(each, 3), "CPU seconds", "at 1x", each / once, peak))
+    return made
+
+
+def _row(
+    name: str, value: float, unit: str, against: str, ratio: float, peak: int
+) -> dict[str, Any]:
+    return {
+        "name": name,
+        "value": value,
+        "unit": unit,
+        "against": against,
+        "ratio": round(ratio, 3),
+        "peak_mb": peak,
+    }
+
+
+def merge(path: Path, rows: Sequence[dict[str, Any]]) -> None:
+    """Put ``rows`` in the place of those of the same name; others' rows stay."""
+    there = json.loads(path.read_text("utf-8")) if path.exists() else []
+    names = {row["name"] for row in rows}
+    kept = [row for row in there if row["name"] not in names]
+    path.write_text(json.dumps([*kept, *rows], indent=2, ensure_ascii=False) + "\n", "utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--sample", type=Path, required=True)
+    parser.add_argument("--size", type=int)
+    results = ROOT / "benchmarks" / "results" / "collection.json"
+    parser.add_argument("--out", type=Path, default=results)
+    chosen = parser.parse_args()
+    if chosen.size:
+        print(json.dumps(measure(chosen.sample, chosen.size)))
+        return
+    runs = {size: [measured(chosen.sample, size) for _ in range(RUNS)] for size in SIZES}
+    rows = rows_of(runs)
+    merge(chosen.out, rows)
+    for row in rows:
+        print(
+            f"{row['name']:50} {row['value']:8} {row['unit']}  {row['ratio']} of {row['against']}"
+        )
+
+
+if __name__ == "__main__":
+    main()
