@@ -9,12 +9,13 @@ OUT ?= out/first-study
 RUN_PACKAGES := python3-venv bubblewrap libseccomp2
 TEST_PACKAGES := $(RUN_PACKAGES) chromium fonts-noto-cjk poppler-utils git
 JOBS ?= 2
+TESTDATA ?= $(if $(SEKISHO_TESTDATA),$(SEKISHO_TESTDATA),../shared/data)
 FORMATS ?=
 SECONDS ?= 60
 # A rehearsal starts a dozen processes: none of them should compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up test fuzz long check fix schemas bench-identity bench-ledger bench-linkage bench-collection bench-processing bench-run clean
+.PHONY: help run up test fuzz long check fix schemas bench-identity bench-ledger bench-linkage bench-collection bench-run clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -75,8 +76,12 @@ fix: .stamps/venv-test  ## format and mend what can be mended
 schemas: .stamps/venv-test  ## write the JSON Schemas and tables of docs/reference anew
 	$(BIN)/python -m sekisho.reference docs/reference
 
-bench-identity bench-ledger bench-linkage bench-collection bench-processing bench-run: .stamps/venv-test
+bench-identity bench-ledger bench-linkage bench-run: .stamps/venv-test
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
+
+bench-collection: .stamps/venv-test
+	$(BIN)/python benchmarks/collection.py --sample $(TESTDATA)/synthea-fhir-r4/ndjson
+	$(BIN)/python benchmarks/collection_uke.py --sample $(TESTDATA)/uke-receiptisan/RECEIPTC_GAIRAI_SAMPLE.UKE
 
 clean:  ## remove what the targets made
 	rm -rf $(VENV) .stamps out

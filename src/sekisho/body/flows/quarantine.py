@@ -69,9 +69,12 @@ def mend(
 def daily(body: Body) -> Outcome:
     """Check again what another version of the rules held back; land what passes."""
     outcome = Outcome()
+    waiting = list(body.store.find(KIND))
+    if not waiting:
+        return outcome
     rules = quality.load_rules(body.rules / "collection.toml")
     latest, batch = submission.snapshot(body), submission.next_batch(body)
-    for key, kept in body.store.find(KIND):
+    for key, kept in waiting:
         file = _file(body, key)
         if kept["rules"] == rules.version or not file.exists():
             continue

@@ -15,10 +15,10 @@ from typing import Any, Final, NamedTuple
 import orjson
 
 from sekisho.common.errors import UserError
+from sekisho.provider.readers.jp_clins import REPORTED
 
 BUNDLE_ID: Final = "http://jpfhir.jp/fhir/clins/bundle-identifier"
 KIND_TAG: Final = "http://jpfhir.jp/fhir/clins/CodeSystem/BundleResourceType_CS"
-KINDS: Final = frozenset({"AllergyIntolerance", "Condition", "Observation"})
 INSURED: Final = "/JP_Insurance_memberID"
 _NAME: Final = re.compile(r"[0-9]{10}\^[0-9]{4}\^.{1,36}")
 _RULE: Final = "JP-CLINS implementation guide v1: Bundle (collection)"
@@ -132,7 +132,7 @@ def check(data: bytes) -> None:
         return  # a Patient alone takes back what was sent under the Bundle's name
     if len(set(kinds[1:])) > 1:
         raise Broken("clins.two-types", "Bundle.entry")
-    if kinds[1] not in KINDS:
+    if kinds[1] not in REPORTED:
         raise Broken("clins.other-type", "Bundle.entry[1].resource")
     if any(tag != kinds[1] for tag in _tags(bundle)):
         raise Broken("clins.tag", "Bundle.meta.tag")
