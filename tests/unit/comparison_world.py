@@ -178,6 +178,8 @@ def _figures(fw: Framework, body: str, rows: int, days: int) -> dict[str, Any]:
         "propagation": {"sent": {}, "registered": {}, "taken": {}},
         "uses": {},
         "enclave": {},
+        "asked": {},
+        "quarantine": {},
         "alarms": [],
         "mishaps": [],
         "refused": [],
