@@ -94,7 +94,7 @@ def write_object(path: Path, head: Head, data: Dataset, target: BinaryIO) -> Non
     """Write ``data`` as the header, and the pixels of ``path`` as they are, a piece at a time.
 
     Raises:
-        ImageProblem: the file is not the one that was read.
+        ImageProblem: the header cannot be written, or the file is not the one that was read.
     """
     meta = FileMetaDataset()
     meta.TransferSyntaxUID = head.meta.TransferSyntaxUID
@@ -103,7 +103,10 @@ def write_object(path: Path, head: Head, data: Dataset, target: BinaryIO) -> Non
     whole = Dataset(data)
     whole.file_meta = meta
     header = BytesIO()
-    dcmwrite(header, whole, enforce_file_format=True)
+    try:
+        dcmwrite(header, whole, enforce_file_format=True)
+    except Exception:  # what cannot be written again; the words of the library may quote a value
+        raise ImageProblem("dicom.malformed") from None
     target.write(header.getbuffer())
     if head.pixels is None:
         return
