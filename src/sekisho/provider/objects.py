@@ -21,6 +21,7 @@ from sekisho.provider.images import (
     Residue,
     basic_profile,
     deidentified,
+    header_of,
     open_head,
     quiet,
     write_object,
@@ -119,15 +120,16 @@ def write(it: Object, name: Naming, target: BinaryIO) -> None:
 
 
 def rehearse_image(head: Head) -> None:
-    """Take the identifiers out of a header once, as `write` will, inside `quiet`.
+    """Take the identifiers out of a header once and write it, as `write` will, inside `quiet`.
 
     Raises:
-        ImageProblem: something that was taken out stands elsewhere in it.
+        ImageProblem: something that was taken out stands elsewhere in it, or it cannot be written.
     """
     try:
-        deidentified(
+        made = deidentified(
             head.data, basic_profile(), lambda what, local: sha256(local.encode()).hexdigest()[:32]
         )
+        header_of(head, made)
     except Residue:
         raise ImageProblem("dicom.residue") from None
 

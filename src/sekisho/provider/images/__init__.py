@@ -8,7 +8,14 @@ here: what may be written in them is told, so that later processing must look.
 
 from sekisho.provider.images.deidentify import Naming, Residue, deidentified
 from sekisho.provider.images.doubts import doubts_of
-from sekisho.provider.images.file import Head, ImageProblem, open_head, quiet, write_object
+from sekisho.provider.images.file import (
+    Head,
+    ImageProblem,
+    header_of,
+    open_head,
+    quiet,
+    write_object,
+)
 from sekisho.provider.images.profile import Profile, basic_profile
 
 __all__ = [
@@ -20,6 +27,7 @@ __all__ = [
     "basic_profile",
     "deidentified",
     "doubts_of",
+    "header_of",
     "open_head",
     "quiet",
     "write_object",

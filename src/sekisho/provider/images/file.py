@@ -90,24 +90,33 @@ def open_head(path: Path) -> Head:
         raise SourceProblem("file.unreadable") from None
 
 
+def header_of(head: Head, data: Dataset) -> bytes:
+    """Return ``data`` as the header of a file with the encoding of ``head``.
+
+    Raises:
+        ImageProblem: it cannot be written.
+    """
+    meta = FileMetaDataset()
+    whole = Dataset(data)
+    header = BytesIO()
+    try:
+        meta.TransferSyntaxUID = head.meta.TransferSyntaxUID
+        meta.MediaStorageSOPClassUID = data.SOPClassUID
+        meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
+        whole.file_meta = meta
+        dcmwrite(header, whole, enforce_file_format=True)
+    except Exception:  # the words of the library may quote a value
+        raise ImageProblem("dicom.malformed") from None
+    return header.getvalue()
+
+
 def write_object(path: Path, head: Head, data: Dataset, target: BinaryIO) -> None:
     """Write ``data`` as the header, and the pixels of ``path`` as they are, a piece at a time.
 
     Raises:
         ImageProblem: the header cannot be written, or the file is not the one that was read.
     """
-    meta = FileMetaDataset()
-    meta.TransferSyntaxUID = head.meta.TransferSyntaxUID
-    meta.MediaStorageSOPClassUID = data.SOPClassUID
-    meta.MediaStorageSOPInstanceUID = data.SOPInstanceUID
-    whole = Dataset(data)
-    whole.file_meta = meta
-    header = BytesIO()
-    try:
-        dcmwrite(header, whole, enforce_file_format=True)
-    except Exception:  # what cannot be written again; the words of the library may quote a value
-        raise ImageProblem("dicom.malformed") from None
-    target.write(header.getbuffer())
+    target.write(header_of(head, data))
     if head.pixels is None:
         return
     place, left = head.pixels
