@@ -29,7 +29,7 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
-from collection_uke import merge
+from collection_uke import merge, row
 
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded
@@ -192,30 +192,17 @@ def rows_of(runs: dict[int, list[tuple[Measured, Measured]]]) -> list[dict[str, 
         at = f"{pairs[0][1]['mb']:.0f} MB"
         name = f"FHIR NDJSON to landed tables, {size}x"
         against = f"DuckDB, explicit schema, {at}"
-        made.append(_row(name, round(speed, 2), "MB per CPU second", against, ratio, peak))
+        made.append(row(name, round(speed, 2), "MB per CPU second", against, ratio, peak))
         for step in ("prepare", "check", "land"):
             share = median(ours[step] / ours["all"] for _, ours in pairs)
             if size == 1:
                 name = f"FHIR NDJSON to landed tables, share of {step}"
-                made.append(_row(name, round(share, 3), "of its CPU", "the whole", share, peak))
+                made.append(row(name, round(share, 3), "of its CPU", "the whole", share, peak))
         if size > 1:
             each = median(ours["all"] / ours["mb"] for _, ours in pairs)
             name = f"FHIR NDJSON to landed tables, CPU seconds a MB at {size}x"
-            made.append(_row(name, round(each, 3), "CPU seconds", "at 1x", each / once, peak))
+            made.append(row(name, round(each, 3), "CPU seconds", "at 1x", each / once, peak))
     return made
-
-
-def _row(
-    name: str, value: float, unit: str, against: str, ratio: float, peak: int
-) -> dict[str, Any]:
-    return {
-        "name": name,
-        "value": value,
-        "unit": unit,
-        "against": against,
-        "ratio": round(ratio, 3),
-        "peak_mb": peak,
-    }
 
 
 def main() -> None:
@@ -241,9 +228,9 @@ def main() -> None:
     }
     rows = rows_of(runs)
     merge(chosen.out, rows)
-    for row in rows:
+    for one in rows:
         print(
-            f"{row['name']:62} {row['value']:8} {row['unit']}  {row['ratio']} of {row['against']}"
+            f"{one['name']:62} {one['value']:8} {one['unit']}  {one['ratio']} of {one['against']}"
         )
 
 

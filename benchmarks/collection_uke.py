@@ -120,17 +120,18 @@ def rows_of(runs: dict[int, Sequence[Measured]]) -> list[dict[str, Any]]:
         speed = median(one["mb"] / one["ours"] for one in ones)
         ratio = median(one["floor"] / one["ours"] for one in ones)
         peak = round(max(one["peak"] for one in ones))
-        made.append(_row(name, round(speed, 2), "MB per CPU second", "csv module", ratio, peak))
+        made.append(row(name, round(speed, 2), "MB per CPU second", "csv module", ratio, peak))
         if size > 1:
             each = median(one["ours"] / one["mb"] for one in ones)
             name = f"receipts (UKE), CPU seconds a MB at {size}x"
-            made.append(_row(name, round(each, 3), "CPU seconds", "at 1x", each / once, peak))
+            made.append(row(name, round(each, 3), "CPU seconds", "at 1x", each / once, peak))
     return made
 
 
-def _row(
+def row(
     name: str, value: float, unit: str, against: str, ratio: float, peak: int
 ) -> dict[str, Any]:
+    """Return one row of a results file."""
     return {
         "name": name,
         "value": value,
@@ -144,8 +145,8 @@ def _row(
 def merge(path: Path, rows: Sequence[dict[str, Any]]) -> None:
     """Put ``rows`` in the place of those of the same name; others' rows stay."""
     there = json.loads(path.read_text("utf-8")) if path.exists() else []
-    names = {row["name"] for row in rows}
-    kept = [row for row in there if row["name"] not in names]
+    names = {one["name"] for one in rows}
+    kept = [one for one in there if one["name"] not in names]
     path.write_text(json.dumps([*kept, *rows], indent=2, ensure_ascii=False) + "\n", "utf-8")
 
 
@@ -162,9 +163,9 @@ def main() -> None:
     runs = {size: [measured(chosen.sample, size) for _ in range(RUNS)] for size in SIZES}
     rows = rows_of(runs)
     merge(chosen.out, rows)
-    for row in rows:
+    for one in rows:
         print(
-            f"{row['name']:50} {row['value']:8} {row['unit']}  {row['ratio']} of {row['against']}"
+            f"{one['name']:50} {one['value']:8} {one['unit']}  {one['ratio']} of {one['against']}"
         )
 
 
