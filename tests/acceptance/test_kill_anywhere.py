@@ -39,8 +39,8 @@ ROOT = Path(__file__).resolve().parents[2]
 APPLICATION = "kidney"
 PATIENCE = 120.0
 """Seconds that a caller goes on sending to a body that is being started again."""
-LAST_STEP = 260
-"""Steps that a body of the study certainly has in one life; less than it has in all."""
+EARLY, LATE = 260, 2_500
+"""Steps that the busier bodies of the study have: while it is set up, and in all of it."""
 LONGEST_DELAY = 0.03
 """Seconds after a step at which a kill still counts as of that step."""
 PLAN = "plan.json"
@@ -125,13 +125,17 @@ Plan = dict[str, list[tuple[int, float]]]
 
 
 def plan_of(seed: int, framework: str, kills: int) -> Plan:
-    """Draw bodies and steps; two in three kills are exactly at a step, the others just after."""
+    """Draw bodies and steps; two in three kills are exactly at a step, the others just after.
+
+    Half are early, half lie anywhere; a step that a body never comes to kills nobody.
+    """
     draw = random.Random(f"{framework}:{seed}")
     bodies = [body.id for body in load(ROOT / "frameworks" / f"{framework}.toml", ROOT).body]
     plan: Plan = {}
     for _ in range(kills):
         delay = draw.choice((0.0, 0.0, draw.uniform(0.0, LONGEST_DELAY)))
-        plan.setdefault(draw.choice(bodies), []).append((draw.randint(1, LAST_STEP), delay))
+        step = draw.randint(1, draw.choice((EARLY, LATE)))
+        plan.setdefault(draw.choice(bodies), []).append((step, delay))
     return plan
 
 
