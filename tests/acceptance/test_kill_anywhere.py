@@ -190,7 +190,7 @@ def test_two_hundred_kills_over_all_frameworks_change_nothing(
     while kills < WANTED:
         seed += 1
         framework = FRAMEWORKS[seed % len(FRAMEWORKS)]
-        plan = plan_of(seed, framework, 16)
+        plan = plan_of(seed, framework, 32)
         made = drill(tmp_path / f"{seed}", framework, plan, monkeypatch)
         print(f"seed {seed}, {framework}: {made.kills} kills", flush=True)
         unharmed(made.run, study(framework))
