@@ -13,6 +13,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from sekisho.shipped import shipped
+
 # A file or a pipe has no width of its own; folded words could not be searched there.
 OUT = Console(width=None if sys.stdout.isatty() else 140)
 ERR = Console(stderr=True)
@@ -20,11 +22,11 @@ NAME_WIDTH = 24
 
 
 def root() -> Path:
-    """Return the folder with frameworks/ and rules/: the working folder, else the program's."""
+    """Return the folder with frameworks/ and rules/: the working folder, else what is shipped."""
     here = Path.cwd()
     if (here / "frameworks").is_dir() and (here / "rules").is_dir():
         return here
-    return Path(__file__).resolve().parents[3]
+    return shipped()
 
 
 def show_json(value: Any) -> None:

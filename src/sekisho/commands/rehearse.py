@@ -9,10 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from sekisho.commands.output import OUT, progress, root, show_json, show_table
+from sekisho.common.errors import UserError
 from sekisho.rehearsal.run import run as rehearse
 from sekisho.rehearsal.scenario import Scenario, read_scenario
 
-File = Annotated[Path, typer.Argument(help="the scenario, a TOML file")]
+File = Annotated[Path, typer.Argument(help="a scenario: a TOML file, or a shipped one's name")]
 Out = Annotated[Path, typer.Option(help="a new folder for everything that comes of it")]
 Json = Annotated[bool, typer.Option("--json", help="print the report as JSON")]
 Persons = Annotated[int | None, typer.Option(help="another number of people")]
@@ -49,7 +50,7 @@ def compare(
     """Run one scenario through all frameworks and lay them side by side, without a judgement."""
     from sekisho.comparison import compare as lay_side_by_side
 
-    chosen = read_scenario(scenario)
+    chosen = read_scenario(_file(scenario))
     if persons is not None:
         chosen = chosen.with_population(persons)
     with progress("compare") as tell:
@@ -64,8 +65,22 @@ def compare(
         raise typer.Exit(5)
 
 
+def _file(named: Path) -> Path:
+    """Return the file of a scenario: a path, or a name in ``scenarios/``."""
+    if named.exists():
+        return named
+    shipped = {file.stem: file for file in sorted((root() / "scenarios").glob("*.toml"))}
+    if str(named) in shipped:
+        return shipped[str(named)]
+    raise UserError(
+        "scenario.not-found",
+        f"There is no scenario {str(named)!r}, neither as a name nor as a file.",
+        next_step=f"names: {', '.join(shipped)}; or the path of a TOML file",
+    )
+
+
 def _scenario(file: Path, framework: str | None, persons: int | None) -> Scenario:
-    scenario = read_scenario(file)
+    scenario = read_scenario(_file(file))
     if framework is not None:
         scenario = scenario.with_framework(framework)
     return scenario if persons is None else scenario.with_population(persons)

@@ -11,6 +11,7 @@ from sekisho.framework.asking import ProviderFunctions, load_provider_functions
 from sekisho.framework.kinds import DataKinds, load_kinds
 from sekisho.framework.model import ID, Framework
 from sekisho.framework.proof import problems
+from sekisho.shipped import shipped
 
 FOLDER = "frameworks"
 BASELINES = "baseline"
@@ -20,7 +21,7 @@ def load(path: Path, root: Path | None = None) -> Framework:
     """Read and prove the framework in ``path``.
 
     The rule files that it names are looked for beside it, then in the folders above it, then in
-    ``root`` (default: the repository that this program runs from).
+    ``root`` (default: what is shipped with the program).
 
     Raises:
         UserError: with file, line and what is missing; all gaps at once.
@@ -96,7 +97,7 @@ def baselines(root: Path) -> tuple[Framework, ...]:
 def _rule_file(fw: Framework, key: str, path: Path, root: Path | None) -> Path:
     named = Path(getattr(fw.open, key))
     here = path.resolve().parent
-    places = [here, *here.parents, root or _repository()]
+    places = [here, *here.parents, root or shipped()]
     for place in places:
         if (place / named).is_file():
             return place / named
@@ -105,12 +106,8 @@ def _rule_file(fw: Framework, key: str, path: Path, root: Path | None) -> Path:
         "framework.rule-file",
         f"{path}:{line}: open.{key} names {str(named)!r}, which is not there",
         next_step="a path is taken from the framework file's folder, from those above it, "
-        "then from the repository",
+        "then from what is shipped",
     )
-
-
-def _repository() -> Path:
-    return Path(__file__).resolve().parents[3]
 
 
 def check_can_run(fw: Framework) -> None:
