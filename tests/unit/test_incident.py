@@ -148,7 +148,7 @@ def test_files_are_recognised_by_what_they_are(tmp_path: Path) -> None:
 
 def test_a_provider_finds_its_own_patients_and_no_others(tmp_path: Path) -> None:
     """The notice holds names only; the provider's key and files turn them into patients."""
-    from sekisho.provider.gathering import Name
+    from sekisho.provider.names import Name
     from sekisho.provider.notified import find_patients
 
     file = tmp_path / "patients.ndjson"

@@ -18,8 +18,8 @@ import pyarrow as pa
 from sekisho.common.atomicfile import write_atomically
 from sekisho.provider.balance import Line
 from sekisho.provider.findings import EXPLANATIONS, About, Finding
-from sekisho.provider.gathering import Name
 from sekisho.provider.mending import mend_of
+from sekisho.provider.names import Name
 from sekisho.provider.readers import format_of
 from sekisho.provider.records import Note
 from sekisho.provider.sources import Limits

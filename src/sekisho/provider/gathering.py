@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hmac
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.provider.columns import Columns
 from sekisho.provider.findings import Finding, Findings
+from sekisho.provider.names import Name
 from sekisho.provider.objects import Leaving
 from sekisho.provider.profile import Profile
 from sekisho.provider.readers.fhir_patient import USABLE, key_of
@@ -34,35 +33,6 @@ Classify = Callable[[str, str], Sequence[tuple[str, str]]]
 
 _SENT, _ASIDE = int(Outcome.SENT), int(Outcome.SET_ASIDE)
 _REFUSED, _OVER = int(Outcome.REFUSED), int(Outcome.SUPERSEDED)
-
-
-@dataclass(frozen=True)
-class Name:
-    """Names records under the provider's key and one data class: equal records, equal names.
-
-    The key is another for every class, so that two bodies cannot join what they got.
-    """
-
-    key: bytes = field(repr=False)
-    family: str
-    visits: dict[str, str] = field(default_factory=dict, compare=False, repr=False)
-
-    @classmethod
-    def of(cls, provider_key: bytes, family: str, data_class: str) -> Name:
-        return cls(hmac.digest(provider_key, f"class:{data_class}".encode(), "sha256"), family)
-
-    def __call__(self, what: str, local: str) -> str:
-        text = f"{self.family}\0{what}\0{local}".encode("utf-8", "surrogatepass")
-        return hmac.digest(self.key, text, "sha256")[:16].hex()
-
-    def visit(self, local: str) -> str:
-        """Name a visit; the latest are remembered, for many records in a row speak of one."""
-        made = self.visits.get(local)
-        if made is None:
-            if len(self.visits) > 50_000:
-                self.visits.clear()
-            made = self.visits[local] = self("visit", local)
-        return made
 
 
 class Gathering:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from sekisho.provider.gathering import Name
+from sekisho.provider.names import Name
 from sekisho.provider.readers import format_of
 from sekisho.provider.records import Note, Record
 from sekisho.provider.submission import read
