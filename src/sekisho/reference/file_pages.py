@@ -17,8 +17,7 @@ FILES: dict[str, tuple[str, str]] = {
     "scenario": (
         "Keys of a scenario",
         "A scenario says who sends, opts out, asks and runs what. Paths are relative to the file; "
-        "days are counted from `start`. Formats for which there is no reader yet are refused when "
-        "they are sent.",
+        "days are counted from `start`.",
     ),
     "study": (
         "Keys of a study",

@@ -151,10 +151,9 @@ def formats_page() -> str:
         ],
     )
     about = (
-        "Formats for which there is a reader. Records of one family supersede one another. Other "
-        "formats that a scenario may name are refused until their readers exist. What is not "
-        "verified is read by a layout that no file or public text has confirmed: only lines whose "
-        "fields have the shape that they must have are used, the others are refused."
+        "Formats for which there is a reader. Records of one family supersede one another. "
+        "What is not verified is read by a layout that no file or public text has confirmed: only "
+        "lines whose fields have the shape that they must have are used, the others are refused."
     )
     columns = ("code", "日本語", "English", "rule and source")
     told = [f"### {name}\n\n{table(columns, rows)}" for name, rows in groups.items()]
