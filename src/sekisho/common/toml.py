@@ -46,6 +46,12 @@ def parse_toml(text: str, kind: type[T], name: str) -> T:
         ) from error
 
 
+def wrong_at(path: Path, keys: list[str | int], code: str, what: str, next_step: str) -> UserError:
+    """Return the error for an item of a file that reads well and is wrong all the same."""
+    line = locate(path.read_text("utf-8"), keys)
+    return UserError(code, f"{path}:{line}: {what}", next_step=next_step)
+
+
 def line_of(text: str, message: str, raw: dict[str, Any]) -> int:
     """Return the line that a validation message speaks of (1 where it cannot be told).
 

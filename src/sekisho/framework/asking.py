@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct
 
 from sekisho.common.errors import UserError
-from sekisho.common.toml import locate, read_toml
+from sekisho.common.toml import read_toml, wrong_at
 from sekisho.framework.model import Id, Said, Text
 
 Basis = Literal["duty", "incentive", "voluntary"]
@@ -164,9 +164,5 @@ def _next_month(day: date) -> date:
 
 
 def _wrong(path: Path, keys: list[str | int], what: str) -> UserError:
-    line = locate(path.read_text("utf-8"), keys)
-    return UserError(
-        "providers.invalid",
-        f"{path}:{line}: {what}",
-        next_step="functions and kinds must be spelled as where they are defined",
-    )
+    next_step = "functions and kinds must be spelled as where they are defined"
+    return wrong_at(path, keys, "providers.invalid", what, next_step)

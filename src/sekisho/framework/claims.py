@@ -13,7 +13,7 @@ from typing import Annotated, Literal, get_args
 from msgspec import Meta, Struct
 
 from sekisho.common.errors import UserError
-from sekisho.common.toml import locate, read_toml
+from sekisho.common.toml import read_toml, wrong_at
 from sekisho.framework.model import Id, Said, Text
 
 Figure = Literal[
@@ -148,9 +148,5 @@ def verdict(claim: Claim, value: float, all_values: Collection[float]) -> Verdic
 
 
 def _wrong(path: Path, index: int, what: str) -> UserError:
-    line = locate(path.read_text("utf-8"), ["statement", index])
-    return UserError(
-        "claims.invalid",
-        f"{path}:{line}: {what}",
-        next_step="each claim names a criterion of the file and frameworks of its statement",
-    )
+    next_step = "each claim names a criterion of the file and frameworks of its statement"
+    return wrong_at(path, ["statement", index], "claims.invalid", what, next_step)

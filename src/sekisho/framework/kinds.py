@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Meta, Struct
 
 from sekisho.common.errors import UserError
-from sekisho.common.toml import locate, read_toml
+from sekisho.common.toml import read_toml, wrong_at
 from sekisho.framework.model import CLASSES, DataClass, Id, Said, Text
 
 
@@ -152,9 +152,5 @@ def load_kinds(path: Path) -> DataKinds:
 
 
 def _wrong(path: Path, keys: list[str | int], what: str) -> UserError:
-    line = locate(path.read_text("utf-8"), keys)
-    return UserError(
-        "data-kinds.invalid",
-        f"{path}:{line}: {what}",
-        next_step="categories, kinds and records must name one another as they are spelled",
-    )
+    next_step = "categories, kinds and records must name one another as they are spelled"
+    return wrong_at(path, keys, "data-kinds.invalid", what, next_step)

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from sekisho.common.errors import UserError
-from sekisho.common.toml import locate, read_toml
+from sekisho.common.toml import locate, read_toml, wrong_at
 from sekisho.framework.asking import ProviderFunctions, load_provider_functions
 from sekisho.framework.kinds import DataKinds, load_kinds
 from sekisho.framework.model import ID, Framework
@@ -101,11 +101,12 @@ def _rule_file(fw: Framework, key: str, path: Path, root: Path | None) -> Path:
     for place in places:
         if (place / named).is_file():
             return place / named
-    line = locate(path.read_text("utf-8"), ["open", key])
-    raise UserError(
+    raise wrong_at(
+        path,
+        ["open", key],
         "framework.rule-file",
-        f"{path}:{line}: open.{key} names {str(named)!r}, which is not there",
-        next_step="a path is taken from the framework file's folder, from those above it, "
+        f"open.{key} names {str(named)!r}, which is not there",
+        "a path is taken from the framework file's folder, from those above it, "
         "then from what is shipped",
     )
 

@@ -11,7 +11,7 @@ from msgspec import Meta, Struct
 
 from sekisho.cdm import TABLES, transit_schema
 from sekisho.common.errors import UserError
-from sekisho.common.toml import locate, read_toml
+from sekisho.common.toml import read_toml, wrong_at
 
 Check = Literal[
     "identity", "present", "form", "allowed", "years", "not_after", "not_before_birth",
@@ -154,9 +154,5 @@ def load_rules(path: Path) -> CollectionRules:
 
 
 def _wrong(path: Path, keys: list[str | int], what: str) -> UserError:
-    line = locate(path.read_text("utf-8"), keys)
-    return UserError(
-        "collection-rules.invalid",
-        f"{path}:{line}: {what}",
-        next_step="columns are those of a table in transit; see docs/reference",
-    )
+    next_step = "columns are those of a table in transit; see docs/reference"
+    return wrong_at(path, keys, "collection-rules.invalid", what, next_step)
