@@ -66,7 +66,7 @@ PLUMBING = {
         "Facts FormRule JoiningRule LaneState LedgerHead ListMinimum Motion Outcome Part Period "
         "PermitRule Recognise Running SealDecision Seat Submit Substitute Tally Vote Withdraw"
     ),
-    "collection": "Codes Arrival Declared Line Survey",
+    "collection": "Codes Arrival Declared Line PullRule Survey",
     "quality": "Breach CollectionRules Fate Landed Measure Problem Rule Text Where",
     "uses": "Standing UsesRule",
     "person": "Asked Project StandingChoice",

@@ -172,7 +172,7 @@ def test_descriptions_are_plain_json_in_two_languages(named, root: Path) -> None
     assert described["derived"]["function_bodies"] == 2
     assert described["derived"]["auxiliary_bodies"] == 3
     assert described["derived"]["submissions"]["none"]["missing"] == ["basic", "additional"]
-    assert {one["key"] for one in described["unmeasured"]} >= {"holding.public_db", "open.mode"}
+    assert {one["key"] for one in described["unmeasured"]} >= {"holding.public_db", "open.hard"}
     assert all(set(row["label"]["bodies"]) == {"ja", "en"} for row in table(fw))
     (row,) = matrix([fw])
     assert "↔" in row["crossing"]["ja"]

@@ -172,6 +172,28 @@ FIGURES: tuple[Figure, ...] = (
         _measure("provider_bytes"),
     ),
     Figure(
+        "pull_requests",
+        "providers",
+        Text(ja="提供者のFHIRサーバーへの要求", en="requests to providers' FHIR servers"),
+        COUNT,
+        _measure("pull_requests"),
+        Text(
+            ja="収集を取得（pull）で行うときだけ。開始、状態の確認、ファイル、終了の合計",
+            en="only where collection is by pull: kick-off, looks, files and release together",
+        ),
+    ),
+    Figure(
+        "collection_delay_days",
+        "providers",
+        Text(ja="記録ができてから収集されるまでの日数", en="days from record to collection"),
+        DAYS,
+        _measure("collection_delay_days"),
+        Text(
+            ja="提供者のサーバーに置かれていた最長の日数。提出（push）では0日",
+            en="the longest that records lay at a provider's server; 0 where they are pushed",
+        ),
+    ),
+    Figure(
         "application_windows",
         "users",
         Text(ja="申請の窓口", en="windows to apply at"),

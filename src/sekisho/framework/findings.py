@@ -44,7 +44,6 @@ def unmeasured(fw: Framework) -> tuple[tuple[str, str, str], ...]:
 
 
 _LATER = {
-    "mode": "not measured yet: collection by pull",
     "platform": "not measured yet: shared catalogue and visiting environment",
     "cost": "not measured yet: no figure for cost is known, it is the user's input",
     "hard": "not measured yet: images and genomes",

@@ -64,7 +64,8 @@ class Sent(Strict, frozen=True):
     """One delivery of a provider. ``error`` stands alone where it was refused whole.
 
     ``read`` counts records by type; ``withheld`` counts records by the cause for which no body
-    could be given them; ``submissions`` counts those that were new.
+    could be given them; ``submissions`` counts those that were new. ``waited_days``: how long the
+    records lay at the provider's server until they were pulled.
     """
 
     provider: str
@@ -79,6 +80,24 @@ class Sent(Strict, frozen=True):
     read: Counts | None = None
     withheld: Counts | None = None
     findings: Count | None = None
+    waited_days: Count | None = None
+
+
+class PulledExport(Strict, frozen=True):
+    """An export that a provider's program asked of its own FHIR server.
+
+    ``requests`` counts kick-off, looks, files and the word that they are fetched;
+    ``waited_seconds`` is what the server asked for. ``problems``: codes of what was wrong with it.
+    """
+
+    provider: str
+    day: Count
+    requests: Count
+    waited_seconds: float
+    files: Count
+    resources: Count
+    deleted: Count
+    problems: list[str]
 
 
 class Chosen(Strict, frozen=True):
@@ -140,7 +159,9 @@ class Step(Strict, frozen=True):
 class Measures(Strict, frozen=True):
     """The figures by which frameworks are compared.
 
-    ``submissions_per_provider``: doors per delivery, by provider. ``fields_typed``: entries of the
+    ``submissions_per_provider``: doors per delivery, by provider. ``pull_requests``: requests to
+    providers' own FHIR servers. ``collection_delay_days``: the longest that records lay at a
+    provider until its schedule came; 0 where they are pushed. ``fields_typed``: entries of the
     form, summed over windows. ``review_days``: days from submission to decision, the longest lane.
     ``opt_out_steps``: desks at which a person must speak so that every holder learns of it.
     ``records_stopped``: records that choices kept out when they landed. ``rows_erased`` and
@@ -151,6 +172,8 @@ class Measures(Strict, frozen=True):
     submissions_per_provider: dict[str, float]
     provider_messages: Counts
     provider_bytes: Counts
+    pull_requests: Count
+    collection_delay_days: Count
     application_windows: Count
     fields_typed: Count
     review_lanes: Count
@@ -268,6 +291,7 @@ class Report(Strict, frozen=True):
     scenario: Told
     bodies: list[BodyDone]
     submissions: list[Sent]
+    pulls: list[PulledExport]
     choices: list[Chosen]
     applications: list[Applied]
     jobs: list[Ran]

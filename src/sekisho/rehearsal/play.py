@@ -17,6 +17,7 @@ from sekisho.common.randomness import system_random
 from sekisho.common.secretfile import read_secret
 from sekisho.control.optout import Scope, read_desk_rule
 from sekisho.data.analysis.study import pack
+from sekisho.data.collection import read_pull_rule
 from sekisho.data.linkage import read_enclave_rule
 from sekisho.exchange import parcel, seal
 from sekisho.exchange.directory import Peer
@@ -33,6 +34,7 @@ from sekisho.pseudonym.keys import ConverterKeys
 from sekisho.rehearsal import cast, forms
 from sekisho.rehearsal.linkage import Population, holders_of, measure
 from sekisho.rehearsal.providers import Providers
+from sekisho.rehearsal.pulling import Pulling, is_pulled, pull_days
 from sekisho.rehearsal.scenario import (
     Application,
     Job,
@@ -72,11 +74,16 @@ class Play:
     record: Record = field(default_factory=Record)
     told: set[tuple[int, date]] = field(default_factory=set)
     """Changes of made persons' numbers that insurers have told: person, day of the change."""
+    pulling: Pulling = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.pulling = Pulling(self.scenario.start)
 
     def days(self) -> list[int]:
         """Return the days on which something happens, in order."""
         found = {0}
         found |= {one.day for one in self.scenario.submission}
+        found |= pull_days(self.scenario, self.framework, read_pull_rule(self.folder / "rules"))
         # Bodies cut off every day; a rehearsal passes over days, but never the one after a choice.
         found |= {choice.day + n for choice in self.scenario.opt_out for n in (0, 1)}
         found |= {change.day for change in self.scenario.number_change}
@@ -103,6 +110,7 @@ class Play:
             for sent in [one for one in self.scenario.submission if one.day == day]:
                 yield f"day {day}: submission of {sent.provider} ({sent.format})"
                 self.submit(sent)
+            self.record.submissions += self.pulling.run(self.providers, day)
             self.stage.settle()
             for _ in [one for one in self.scenario.rotation if one.day == day]:
                 yield f"day {day}: new epoch"
@@ -137,7 +145,10 @@ class Play:
         return Providers(self.scenario, self.framework, self.kinds, self.stage, self.folder)
 
     def submit(self, sent: Submission) -> None:
-        """Let a provider hand its files in."""
+        """Let a provider hand its files in, or lay them where its program will pull them."""
+        if is_pulled(self.framework, sent):
+            self.pulling.change(sent)
+            return
         self.record.submissions.append(self.providers.hand_in(sent))
 
     # Keys

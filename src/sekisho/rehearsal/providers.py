@@ -19,6 +19,7 @@ from sekisho.provider.examining import Source, examine, write_report
 from sekisho.provider.handover import Handed, Sender, agreed, hand_over
 from sekisho.provider.notice import Everyone
 from sekisho.provider.outbox import Outbox
+from sekisho.provider.pull import wanted_hours
 from sekisho.provider.sending import Submitter
 from sekisho.quality import load_rules
 from sekisho.rehearsal.scenario import Application, Provider, Scenario, Submission
@@ -41,7 +42,7 @@ class Providers:
         Returns what the observer writes down: what was read, sent and withheld, and where.
         """
         provider = self.scenario.provider_of(sent.provider)
-        today, home = self._day(sent), self.folder / "providers" / sent.provider
+        today = self._day(sent)
         sender = self._sender(sent.provider, today)
         submitter = Submitter(
             self.framework,
@@ -55,7 +56,7 @@ class Providers:
             ready = submitter.ready(sent.files, sent.format, today)
         except SekishoError as error:
             return {"provider": sent.provider, "format": sent.format, "error": error.code}
-        handed = hand_over(sender, ready, Outbox(home / "outbox"))
+        handed = hand_over(sender, ready, Outbox(self.home(sent.provider) / "outbox"))
         prepared = ready.prepared
         self._tell(sent, prepared, sender)
         return _noted(sent, prepared, handed)
@@ -65,7 +66,7 @@ class Providers:
         source = Source(sent.provider, sent.format, sent.files, sender.provider_key)
         rules = load_rules(self.folder / "rules" / "collection.toml")
         report = examine(source, prepared, rules, self._day(sent), sent=True)
-        write_report(report, self.folder / "providers" / sent.provider)
+        write_report(report, self.home(sent.provider))
 
     def answer_enclave(self, asked: Application, today: date) -> None:
         """Let every provider answer the linkage enclave of an application."""
@@ -87,8 +88,19 @@ class Providers:
         days = timedelta(days=self.framework.collection.notice_days)
         return self.scenario.collection.notice_from or self.scenario.start - days
 
+    def home(self, code: str) -> Path:
+        """Return a provider's folder."""
+        return self.folder / "providers" / code
+
+    def wanted_hours(self, code: str) -> int | None:
+        """Return how often the bodies that collect from a provider want a pull."""
+        client, directory = self.stage.client(code), self.stage.deployment.directory
+        operator = self.scenario.provider_of(code).operator
+        return wanted_hours(client, directory, self.framework, operator)
+
     def _sender(self, code: str, today: date) -> Sender:
-        keys = self.folder / "providers" / code / "keys"
+        """Return a provider as the exchange knows it on a day."""
+        keys = self.home(code) / "keys"
         if not (keys / "records").exists():
             draw = seeded(self.scenario.seed, "provider-records", code)
             write_secret(keys / "records", draw(32))

@@ -42,6 +42,7 @@ def compose(play: Play, figures: dict[str, Json], seconds: dict[str, float]) -> 
             for body in framework.body
         ],
         "submissions": record.submissions,
+        "pulls": play.pulling.pulls,
         "choices": record.choices,
         "applications": record.applications,
         "jobs": record.jobs,
@@ -130,6 +131,8 @@ def measures(play: Play, figures: dict[str, Json]) -> Json:
         "provider_bytes": {
             code: sum(one["bytes"] for one in sent if one["provider"] == code) for code in providers
         },
+        "pull_requests": sum(one["requests"] for one in play.pulling.pulls),
+        "collection_delay_days": max((one.get("waited_days", 0) for one in sent), default=0),
         "application_windows": max((len(one["windows"]) for one in record.applications), default=0),
         "fields_typed": sum(fields),
         "review_lanes": max((len(one["lanes"]) for one in record.applications), default=0),

@@ -20,7 +20,7 @@ from sekisho.data.collection.coding import Codes, all_codes, count_codes
 from sekisho.data.collection.covered import months_by_kind
 from sekisho.data.collection.held_back import recheck, units_of, waiting, without_units
 from sekisho.data.collection.inheriting import held_as, part_known, rows_of, under_tags
-from sekisho.data.collection.pulling import pull_schema, read_pull_rule
+from sekisho.data.collection.pulling import PullRule, pull_schema, read_pull_rule
 from sekisho.data.collection.receipt import receipt_payload
 from sekisho.data.collection.survey import (
     Survey,
@@ -36,6 +36,7 @@ __all__ = [
     "Codes",
     "Declared",
     "Line",
+    "PullRule",
     "Survey",
     "all_codes",
     "balance",

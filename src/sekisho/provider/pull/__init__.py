@@ -11,7 +11,7 @@ no address, which may name a patient, is written into a log.
 
 from sekisho.provider.pull.config import Source, read_sources
 from sekisho.provider.pull.export import Export, Report
-from sekisho.provider.pull.running import Pulled, Pulls
+from sekisho.provider.pull.running import Pulled, Pulls, wanted_hours
 from sekisho.provider.pull.web import Web
 
-__all__ = ["Export", "Pulled", "Pulls", "Report", "Source", "Web", "read_sources"]
+__all__ = ["Export", "Pulled", "Pulls", "Report", "Source", "Web", "read_sources", "wanted_hours"]

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from sekisho.common.errors import SekishoError
-from sekisho.framework import CLASSES, recipients
+from sekisho.exchange.client import Client
+from sekisho.exchange.directory import Directory, Peer
+from sekisho.framework import CLASSES, Framework, recipients
 from sekisho.provider.desk import Desk
-from sekisho.provider.handover import Sender
 from sekisho.provider.pull.config import Source
 from sekisho.provider.pull.export import Export, Report
 from sekisho.provider.pull.web import Web
@@ -55,18 +56,25 @@ class Pulls:
         )
 
     def wanted(self) -> int | None:
-        """Ask the bodies that collect here how often they want a pull; the shortest time counts.
+        """Ask the bodies that collect here how often they want a pull.
 
         None where none of them collects by pull: then the provider's own configuration says.
         """
         home = self.desk.home
-        bodies = {recipients(home.framework, c, home.config.operator).body for c in CLASSES}
         sender = home.sender(self.desk.clock, self.desk.random, self.desk.today)
-        hours = [_hours(sender, body) for body in sorted(b for b in bodies if b)]
-        return min((one for one in hours if one is not None), default=None)
+        return wanted_hours(sender.client, sender.directory, home.framework, home.config.operator)
 
 
-def _hours(sender: Sender, body: str) -> int | None:
-    answer = sender.client.get(sender.directory.find(body), "/exchange/collection/schedule").json()
+def wanted_hours(
+    client: Client, directory: Directory, framework: Framework, operator: str | None
+) -> int | None:
+    """Ask the bodies that collect from a provider for their schedule; the shortest time counts."""
+    bodies = {recipients(framework, c, operator).body for c in CLASSES}
+    hours = [_hours(client, directory.find(body)) for body in sorted(b for b in bodies if b)]
+    return min((one for one in hours if one is not None), default=None)
+
+
+def _hours(client: Client, body: Peer) -> int | None:
+    answer = client.get(body, "/exchange/collection/schedule").json()
     hours = answer.get("every_hours")
     return hours if isinstance(hours, int) and hours > 0 else None
