@@ -18,7 +18,8 @@ from sekisho.common.randomness import system_random
 from sekisho.provider.desk import Desk
 from sekisho.provider.gateway.clients import ROLES
 from sekisho.provider.gateway.config import read_config
-from sekisho.provider.gateway.serving import Gateway, clients_of
+from sekisho.provider.gateway.jobs import STATES, Job, Jobs
+from sekisho.provider.gateway.serving import Gateway, clients_of, jobs_of
 from sekisho.provider.home import Home
 from sekisho.provider.pull import Pulls, read_sources
 
@@ -26,6 +27,7 @@ app = typer.Typer(help="The place at a provider to which hospital systems send."
 
 Folder = Annotated[Path, typer.Argument(metavar="PROVIDER", help="the provider's folder")]
 Name = Annotated[str, typer.Argument(help="the client's name")]
+JobId = Annotated[str, typer.Argument(metavar="JOB", help="the job's id, as `jobs` shows it")]
 Json = Annotated[bool, typer.Option("--json", help="print as JSON")]
 
 
@@ -106,3 +108,63 @@ def clients(folder: Folder, json: Json = False) -> None:
         show_json({"clients": [{"name": one.name, "role": one.role} for one in found]})
     else:
         show_table("Clients", ("name", "role"), [(one.name, one.role) for one in found])
+
+
+@app.command()
+def jobs(
+    folder: Folder,
+    state: Annotated[str | None, typer.Option(help=f"only: {', '.join(STATES)}")] = None,
+    json: Json = False,
+) -> None:
+    """Show what was taken, and what came of it."""
+    if state is not None and state not in STATES:
+        raise UserError("gateway.state", f"{state!r} is no state.", next_step=", ".join(STATES))
+    found = [one for one in _jobs(folder).all() if state in (None, one.state)]
+    if json:
+        show_json({"jobs": [one.shown() for one in found]})
+        return
+    rows = [
+        (one.id, one.client, one.format, one.taken_at[:16], one.state, _why(one)) for one in found
+    ]
+    show_table("Jobs", ("job", "client", "format", "taken", "state", "why"), rows)
+
+
+@app.command()
+def retry(
+    folder: Folder,
+    job: JobId,
+    overtake: Annotated[
+        bool, typer.Option("--overtake", help="also where later jobs have gone")
+    ] = False,
+) -> None:
+    """Try a failed job again; a running gateway does so when it next looks."""
+    found = _jobs(folder)
+    again = found.retry(_find(found, job), overtake=overtake)
+    OUT.print(f"{again.id}: {again.state}", markup=False, highlight=False)
+
+
+@app.command()
+def drop(folder: Folder, job: JobId) -> None:
+    """Drop a failed job and its bytes."""
+    found = _jobs(folder)
+    found.drop(_find(found, job))
+
+
+def _jobs(folder: Path) -> Jobs:
+    return jobs_of(Home.open(folder).folder, system_random)
+
+
+def _find(jobs: Jobs, name: str) -> Job:
+    found = jobs.find(name)
+    if found is None:
+        raise UserError(
+            "gateway.no-job",
+            "There is no such job.",
+            next_step="sekisho gateway jobs PROVIDER --state failed",
+        )
+    return found
+
+
+def _why(job: Job) -> str:
+    """Return the code for which a job failed."""
+    return str((job.report or {}).get("type", "")).rpartition(":")[2] or "–"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,11 +22,12 @@ from sekisho.common.storage import has_room, require_room
 from sekisho.provider.gateway import clins, outcome
 from sekisho.provider.gateway.clients import Client
 from sekisho.provider.gateway.config import GatewayConfig
-from sekisho.provider.gateway.jobs import Job, Jobs
+from sekisho.provider.gateway.jobs import STATES, Job, Jobs
 from sekisho.provider.gateway.openapi import document
 from sekisho.provider.gateway.uploads import Upload, Uploads, read_metadata
 from sekisho.provider.readers import format_of
 
+log = logging.getLogger("sekisho.gateway")
 TUS: Final = "1.0.0"
 PUSHED: Final = "jp-clins"
 _PIECE: Final = 1 << 18
@@ -151,14 +153,27 @@ class Answers:
         resp.media = {"jobs": found}
 
     def job(self, req: falcon.Request, resp: falcon.Response, client: Client, name: str) -> None:
-        found = self.jobs_kept.find(name)
-        if found is None or not _sees(client, found):
-            raise _not_found()
-        resp.media = found.shown()
+        resp.media = self._job(client, name).shown()
+
+    def retry(self, req: falcon.Request, resp: falcon.Response, client: Client, name: str) -> None:
+        overtake = req.get_param_as_bool("overtake", default=False)
+        again = self.jobs_kept.retry(self._job(client, name), overtake=overtake)
+        log.info("job %s of %s: %s tries it again", again.id, again.client, client.name)
+        resp.media = again.shown()
+        resp.status = 202
+        self.wake()
+
+    def discard(
+        self, req: falcon.Request, resp: falcon.Response, client: Client, name: str
+    ) -> None:
+        found = self._job(client, name)
+        self.jobs_kept.drop(found)
+        log.info("job %s of %s: %s dropped it", found.id, found.client, client.name)
+        resp.status = 204
 
     def counts(self, req: falcon.Request, resp: falcon.Response, client: Client) -> None:
         states = [job.state for job in self.jobs_kept.all()]
-        resp.media = {state: states.count(state) for state in ("waiting", "sent", "failed")}
+        resp.media = {state: states.count(state) for state in STATES}
 
     def send(self, req: falcon.Request, resp: falcon.Response, client: Client) -> None:
         self.send_on()
@@ -209,6 +224,12 @@ class Answers:
         resp.status = 202 if new else 200
         resp.set_header("Location", f"/jobs/{job.id}")
         self.wake()
+
+    def _job(self, client: Client, name: str) -> Job:
+        found = self.jobs_kept.find(name)
+        if found is None or not _sees(client, found):
+            raise _not_found()
+        return found
 
     def _upload(self, client: Client, name: str) -> Upload:
         found = self.uploads.find(name, client.name, self.clock.now())

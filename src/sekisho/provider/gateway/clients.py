@@ -19,8 +19,8 @@ from sekisho.common.randomness import RandomBytes
 from sekisho.common.secretfile import read_secret, write_secret
 
 Role = Literal["submit", "operate", "watch"]
-"""``submit`` sends and sees its own jobs; ``operate`` sees all jobs and sends on; ``watch`` sees
-how many there are."""
+"""``submit`` sends, and sees, tries again and drops its own jobs; ``operate`` does so with all jobs
+but sends only on; ``watch`` sees how many there are."""
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 PREFIX: Final = "sgw_"
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")

@@ -13,7 +13,10 @@ ANYONE: Final[frozenset[Role]] = frozenset()
 
 @dataclass(frozen=True)
 class Door:
-    """One door. ``roles`` empty: open to anyone; ``name`` is the method of `answers.Answers`."""
+    """One door. ``roles`` empty: open to anyone; ``name`` is the method of `answers.Answers`.
+
+    ``flag``: a query parameter that is true or left out.
+    """
 
     method: str
     path: str
@@ -22,6 +25,7 @@ class Door:
     about: str
     answers: tuple[int, ...]
     takes: str | None = None
+    flag: str | None = None
 
     @property
     def fhir(self) -> bool:
@@ -37,9 +41,11 @@ def _door(
     about: str,
     answers: str,
     takes: str | None = None,
+    flag: str | None = None,
 ) -> Door:
     allowed: frozenset[Any] = frozenset(roles.split())
-    return Door(method, path, allowed, name, about, tuple(map(int, answers.split())), takes)
+    said = tuple(map(int, answers.split()))
+    return Door(method, path, allowed, name, about, said, takes, flag)
 
 
 DOORS: Final = (
@@ -80,6 +86,24 @@ DOORS: Final = (
     _door("DELETE", "/uploads/{name}", "submit", "drop", "Forget an upload.", "204 404"),
     _door("GET", "/jobs", "submit operate", "jobs", "Jobs: one's own; an operator's: all.", "200"),
     _door("GET", "/jobs/{name}", "submit operate", "job", "What came of one job.", "200 404"),
+    _door(
+        "POST",
+        "/jobs/{name}/retry",
+        "submit operate",
+        "retry",
+        "Try a failed job again. Where later jobs of its client and format have gone, only with "
+        "`overtake`: of one source record what is sent last counts.",
+        "202 404 409",
+        flag="overtake",
+    ),
+    _door(
+        "DELETE",
+        "/jobs/{name}",
+        "submit operate",
+        "discard",
+        "Drop a failed job with its bytes.",
+        "204 404 409",
+    ),
     _door("GET", "/counts", "operate watch", "counts", "How many jobs wait, went, failed.", "200"),
     _door("POST", "/send", "operate", "send", "Send on what waits, now.", "202"),
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal, get_args
 
 import msgspec
 from msgspec import Struct
@@ -17,11 +17,18 @@ from msgspec.structs import replace
 
 from sekisho.common.atomicfile import sync_folder, write_atomically
 from sekisho.common.canonical import file_digest
-from sekisho.common.errors import TamperError
+from sekisho.common.errors import TamperError, UserError
 from sekisho.common.ids import new_id
 from sekisho.common.randomness import RandomBytes
 
 State = Literal["waiting", "sent", "failed"]
+STATES: Final[tuple[State, ...]] = get_args(State)
+
+
+class NotNow(UserError):
+    """The job is not in a state in which that can be done."""
+
+    http_status = 409
 
 
 class Job(Struct, frozen=True, forbid_unknown_fields=True):
@@ -130,6 +137,47 @@ class Jobs:
         if state == "sent":
             self.file(job).unlink(missing_ok=True)
 
+    def retry(self, job: Job, *, overtake: bool = False) -> Job:
+        """Let a failed job wait again, and return it as it is then.
+
+        ``overtake``: also where later jobs of its client and format have gone. Bodies take what
+        comes last for what counts, so that an old record would stand in the place of a newer one.
+
+        Raises:
+            NotNow: it has not failed, or would overtake others.
+        """
+        _require_failed(job)
+        later = sum(
+            1
+            for one in self.all()
+            if (one.client, one.format) == (job.client, job.format)
+            and one.state == "sent"
+            and one.number > job.number
+        )
+        if later and not overtake:
+            raise NotNow(
+                "gateway.overtakes",
+                f"{later} later jobs of this client and format have gone.",
+                rule="of one source record, what is sent last counts",
+                next_step="if none of them corrects what this one holds, try again with "
+                "overtake; otherwise drop it and send the records as they are now",
+            )
+        again = replace(job, state="waiting", report=None)
+        self._write(self.folder / "jobs" / job.id, again)
+        return again
+
+    def drop(self, job: Job) -> None:
+        """Forget a failed job and its bytes.
+
+        Raises:
+            NotNow: it has not failed.
+        """
+        _require_failed(job)
+        gone = self.folder / "new" / new_id(self.random)
+        gone.parent.mkdir(mode=0o700, exist_ok=True)
+        (self.folder / "jobs" / job.id).rename(gone)  # at once: a crash leaves it whole or gone
+        shutil.rmtree(gone)
+
     def sweep(self) -> None:
         """Remove what a crash left half made. Only at the start, while nobody sends."""
         shutil.rmtree(self.folder / "new", ignore_errors=True)
@@ -140,3 +188,12 @@ class Jobs:
     @staticmethod
     def _write(folder: Path, job: Job) -> None:
         write_atomically(folder / "job.json", msgspec.json.encode(job))
+
+
+def _require_failed(job: Job) -> None:
+    if job.state != "failed":
+        raise NotNow(
+            "gateway.not-failed",
+            f"The job has not failed: it is {job.state}.",
+            rule="only a failed job is tried again, or dropped",
+        )

@@ -53,12 +53,15 @@ def _operation(door: Door) -> dict[str, Any]:
     }
     if door.roles:
         made["description"] = f"Roles: {', '.join(sorted(door.roles))}."
-    names = re.findall(r"{(\w+)}", door.path)
-    if names:
-        made["parameters"] = [
-            {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
-            for name in names
-        ]
+    parameters = [
+        {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
+        for name in re.findall(r"{(\w+)}", door.path)
+    ]
+    if door.flag:
+        flag = {"type": "boolean", "default": False}
+        parameters.append({"name": door.flag, "in": "query", "required": False, "schema": flag})
+    if parameters:
+        made["parameters"] = parameters
     if door.takes:
         made["requestBody"] = {"required": True, "content": {door.takes: {}}}
     return made

@@ -31,6 +31,11 @@ def clients_of(home: Path) -> Clients:
     return Clients(home / "gateway" / "clients.json")
 
 
+def jobs_of(home: Path, random: RandomBytes) -> Jobs:
+    """Return what a provider's gateway has taken."""
+    return Jobs(home / "gateway", random)
+
+
 @dataclass
 class Gateway:
     """The parts of one gateway. Only one process works in a folder."""
@@ -46,7 +51,7 @@ class Gateway:
     def __post_init__(self) -> None:
         self.folder = self.desk.home.folder / "gateway"
         self.folder.mkdir(mode=0o700, exist_ok=True)
-        self.jobs = Jobs(self.folder, self.random)
+        self.jobs = jobs_of(self.desk.home.folder, self.random)
         self.uploads = Uploads(self.folder / "uploads", self.jobs, self.random)
         self.forwarder = Forwarder(
             self.folder,
