@@ -19,16 +19,20 @@ from typing import Any
 import pytest
 import requests
 from falcon import testing
+from typer.testing import CliRunner
 
 from memory_town import START
 from provider_world import made_home, placed
+from sekisho.commands import app
 from sekisho.common.clock import FixedClock
 from sekisho.common.errors import PeerError, UserError
 from sekisho.common.randomness import system_random
+from sekisho.provider import FORMATS, Limits
 from sekisho.provider.desk import Desk
+from sekisho.provider.findings import EXPLANATIONS
 from sekisho.provider.gateway import Clients, Forwarder, GatewayConfig, Jobs, Uploads
 from sekisho.provider.gateway.clients import ROLES
-from sekisho.provider.gateway.clins import FAULTS
+from sekisho.provider.gateway.clins import PUSHED
 from sekisho.provider.gateway.doors import DOORS, Door
 from sekisho.provider.gateway.serving import Gateway, clients_of
 from sekisho.provider.home import Home
@@ -210,49 +214,84 @@ def test_a_document_is_no_collection(world: World, testdata: Path) -> None:
         assert answer.json["issue"][0]["details"]["coding"][0]["code"] == "clins.not-a-collection"
 
 
-def faulty(testdata: Path, code: str) -> Any:
+FAULTS = (
+    "json.malformed",
+    "clins.not-a-collection",
+    "clins.identifier",
+    "clins.patient",
+    "clins.patient-twice",
+    "clins.full-url",
+    "clins.no-insured-number",
+    "clins.mixed",
+    "clins.mixed-tag",
+    "clins.other-type",
+    "clins.subject",
+    "clins.local-code",
+    "clins.no-key",
+    "date.impossible",
+)
+"""What a Bundle may do wrong: the code of its refusal, and which way where there are two."""
+
+
+def faulty(testdata: Path, fault: str) -> Any:
     """Return a Bundle that breaks one rule of the contract."""
     made = bundle(testdata)
     entry = made["entry"]
-    match code:
-        case "clins.not-json":
+    match fault:
+        case "json.malformed":
             return b"{"
         case "clins.not-a-collection":
             made["type"] = "document"
         case "clins.identifier":
             made["identifier"]["value"] = "131881479^2024^x"
-        case "clins.first-is-no-patient":
+        case "clins.patient":
             entry.pop(0)
-        case "clins.two-patients":
-            entry.append(entry[0])
+        case "clins.patient-twice":
+            entry.append(entry[0] | {"fullUrl": "urn:uuid:6d6f1c0e-0000-4000-8000-000000000000"})
+        case "clins.full-url":
+            entry[2]["fullUrl"] = entry[1]["fullUrl"]
         case "clins.no-insured-number":
             entry[0]["resource"]["identifier"] = entry[0]["resource"]["identifier"][:1]
-        case "clins.two-types":
+        case "clins.mixed":
             entry[2]["resource"]["resourceType"] = "Condition"
+        case "clins.mixed-tag":
+            made["meta"]["tag"][0]["code"] = "Condition"
         case "clins.other-type":
             for one in entry[1:]:
                 one["resource"]["resourceType"] = "Procedure"
-        case "clins.tag":
-            made["meta"]["tag"][0]["code"] = "Condition"
+        case "clins.subject":
+            entry[1]["resource"]["subject"]["reference"] = "Patient/another"
+        case "clins.local-code":
+            del entry[1]["resource"]["code"]["coding"]
         case "clins.no-key":
             del entry[1]["resource"]["identifier"]
+        case "date.impossible":
+            entry[1]["resource"]["effectiveDateTime"] = "yesterday"
     return made
 
 
-@pytest.mark.parametrize("code", FAULTS)
+@pytest.mark.parametrize("fault", FAULTS)
 def test_a_bundle_that_breaks_the_contract_is_refused_whole_in_both_languages(
-    world: World, testdata: Path, code: str
+    world: World, testdata: Path, fault: str, tmp_path: Path
 ) -> None:
-    answer = push(world, faulty(testdata, code))
+    made = faulty(testdata, fault)
+    answer = push(world, made)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/fhir+json"
+    code = fault.removesuffix("-twice").removesuffix("-tag")
+    texts = PUSHED.get(code) or EXPLANATIONS[code]
     [issue] = answer.json["issue"]
     assert issue["details"]["coding"][0]["code"] == code
-    assert issue["details"]["text"] == FAULTS[code].ja
+    assert issue["details"]["text"] == texts.ja
     translated = issue["details"]["_text"]["extension"][0]["extension"]
-    assert {"url": "content", "valueString": FAULTS[code].en} in translated
+    assert {"url": "content", "valueString": texts.en} in translated
     assert issue["expression"]
     assert world.jobs() == []
+    # What the reader would refuse is refused here by the reader's own code.
+    file = tmp_path / "pushed.json"
+    file.write_bytes(made if isinstance(made, bytes) else json.dumps(made).encode())
+    read = [one.code for one in FORMATS["jp-clins"].read(file, Limits())]
+    assert code in PUSHED or code in read
     for canary in ("1318814790", "00012345", "000999739"):
         assert canary not in answer.text
 
@@ -352,12 +391,13 @@ class Doors:
     def __init__(self) -> None:
         self.got: list[list[bytes]] = []
         self.away = False
+        self.refuses = {b"bad"}
 
     def __call__(self, files: Sequence[Path], format_id: str) -> dict[str, Any]:
         data = [file.read_bytes() for file in files]
         if self.away:
             raise PeerError("peer.unreachable", "Nobody answers.")
-        if data == [b"bad"]:
+        if self.refuses.intersection(data):
             raise UserError("submission.nothing-readable", "Nothing can be sent.")
         if data not in self.got:  # the same files are the same submission
             self.got.append(data)
@@ -409,6 +449,101 @@ def test_what_is_refused_fails_alone_and_keeps_its_bytes(spool: Jobs) -> None:
     assert (job.state, spool.file(job).read_bytes()) == ("failed", b"bad")
     assert job.report is not None
     assert job.report["type"].endswith("submission.nothing-readable")
+
+
+def failed(world: World, who: str, data: bytes = b"bad") -> str:
+    """Let a client's job fail; return its id."""
+    job = world.call("POST", "/files/uke", who, body=data).json["id"]
+    kept = world.gateway.jobs.find(job)
+    assert kept is not None
+    world.gateway.jobs.finish(kept, "failed", {"type": "urn:sekisho:problem:some.reason"})
+    return str(job)
+
+
+@pytest.mark.parametrize("who", [*ROLES, "other"])
+@pytest.mark.parametrize(
+    ("method", "end", "status"), [("POST", "/retry", 202), ("DELETE", "", 204)]
+)
+def test_a_failed_job_is_tried_again_or_dropped_by_its_client_or_an_operator(
+    world: World, method: str, end: str, status: int, who: str
+) -> None:
+    job = failed(world, "submit")
+    expected = {"submit": status, "operate": status, "watch": 403, "other": 404}[who]
+    assert world.call(method, f"/jobs/{job}{end}", who).status_code == expected
+    [*left] = [(one["id"], one["state"]) for one in world.jobs()]
+    done = [(job, "waiting")] if method == "POST" else []
+    assert left == (done if expected == status else [(job, "failed")])
+
+
+@pytest.mark.parametrize("state", ["waiting", "sent"])
+def test_what_has_not_failed_is_neither_tried_again_nor_dropped(world: World, state: Any) -> None:
+    job = failed(world, "submit")
+    kept = world.gateway.jobs.find(job)
+    assert kept is not None
+    world.gateway.jobs.finish(kept, state, {})
+    for method, end in (("POST", "/retry"), ("DELETE", "")):
+        answer = world.call(method, f"/jobs/{job}{end}")
+        assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (
+            409, "gateway.not-failed",
+        )  # fmt: skip
+    assert [one["state"] for one in world.jobs()] == [state]
+
+
+def test_an_old_job_overtakes_later_ones_only_where_that_is_said(world: World) -> None:
+    job = failed(world, "submit")
+    later = world.call("POST", "/files/uke", body=b"later").json["id"]
+    kept = world.gateway.jobs.find(later)
+    assert kept is not None
+    world.gateway.jobs.finish(kept, "sent", {})
+    refused = world.call("POST", f"/jobs/{job}/retry")
+    assert refused.status_code == 409
+    assert "overtake" in refused.json["next"]
+    assert world.call("POST", f"/jobs/{job}/retry?overtake=true").status_code == 202
+    described = world.call("GET", "/openapi.json", None).json["paths"]["/jobs/{name}/retry"]
+    assert "overtake" in {one["name"] for one in described["post"]["parameters"]}
+    # Another client's later job, and one that did not go, are nothing to overtake.
+    mine, _ = failed(world, "other", b"mine"), failed(world, "other", b"after")
+    assert world.call("POST", f"/jobs/{mine}/retry", "other").status_code == 202
+
+
+def command(world: World, what: str, *words: str) -> Any:
+    return CliRunner().invoke(app, ["gateway", what, str(world.home), *words])
+
+
+def test_the_commands_show_try_again_and_drop_what_failed(world: World) -> None:
+    again, gone = failed(world, "submit", b"1"), failed(world, "other", b"2")
+    shown = json.loads(command(world, "jobs", "--state", "failed", "--json").stdout)["jobs"]
+    assert {one["id"] for one in shown} == {again, gone}
+    assert "some.reason" in command(world, "jobs").stdout
+    assert command(world, "retry", again).exit_code == 0
+    assert command(world, "drop", gone).exit_code == 0
+    assert [(one["id"], one["state"]) for one in world.jobs()] == [(again, "waiting")]
+    for what, job, code in (
+        ("retry", again, "gateway.not-failed"), ("drop", gone, "gateway.no-job"),
+    ):  # fmt: skip
+        refused = command(world, what, job).exception
+        assert isinstance(refused, UserError)
+        assert refused.code == code
+
+
+def test_a_job_tried_again_is_sent_from_its_bytes_and_a_dropped_one_leaves_none(
+    spool: Jobs,
+) -> None:
+    bad, beside = taken(spool, b"bad"), taken(spool, b"1")
+    doors = Doors()
+    Forwarder(spool.folder, spool, doors, system_random).run()
+    assert {job.state for job in spool.all()} == {"failed"}
+    dropped, again = spool.find(bad), spool.find(beside)
+    assert dropped is not None
+    assert again is not None
+    spool.drop(dropped)
+    spool.retry(again)
+    Forwarder(spool.folder, spool, doors, system_random).run()
+    assert doors.got == [[b"1"]]
+    assert [(job.id, job.state) for job in spool.all()] == [(beside, "sent")]
+    assert not [file for file in spool.folder.rglob("*") if file.is_file() and bad in str(file)]
+    assert taken(spool, b"bad") == bad  # the same file again is taken anew
+    assert [job.state for job in spool.all()] == ["sent", "waiting"]
 
 
 @pytest.mark.parametrize("point", range(1, 8))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from sekisho.common.errors import SekishoError
-from sekisho.provider.gateway.clins import FAULTS, Broken
+from sekisho.provider.gateway.clins import Refused
 
 MEDIA_TYPE: Final = "application/fhir+json"
 _PROBLEMS: Final = "urn:sekisho:problem"
@@ -16,20 +16,20 @@ _TAKEN_EN: Final = "It was taken."
 
 def refused(error: SekishoError) -> dict[str, Any]:
     """Return a refusal as a resource: rule and next step in ``diagnostics``."""
-    fault = FAULTS.get(error.code)
-    ja, en = (fault.ja, fault.en) if fault else ("", error.message)
+    known = error if isinstance(error, Refused) else None
+    ja, en = (known.texts.ja, known.texts.en) if known else ("", error.message)
     more = [text for text in (error.rule, error.next_step) if text]
     issue = {
         "severity": "error",
-        "code": fault.issue if fault else "processing",
+        "code": known.issue if known else "processing",
         "details": {
             "coding": [{"system": _PROBLEMS, "code": error.code}],
             **_both(ja or en, en),
         },
         **({"diagnostics": ". ".join(more)} if more else {}),
     }
-    if isinstance(error, Broken):
-        issue["expression"] = [error.place]
+    if known:
+        issue["expression"] = [known.place]
     return {"resourceType": "OperationOutcome", "issue": [issue]}
 
 
