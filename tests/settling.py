@@ -10,11 +10,12 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sekisho.common.errors import UserError
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded
-from sekisho.framework.kinds import load_kinds
+from sekisho.framework.kinds import DataKinds, load_kinds
 from sekisho.provider import FORMATS, Limits, Note, Outcome, Profile, Record, prepare
 from sekisho.provider.objects import Packed
 from submissions import KEY, NORTH, SOUTH, even
@@ -50,7 +51,7 @@ def seeds(format_id: str) -> tuple[Seed, ...]:
     return tuple(
         Seed(path.relative_to(TESTDATA).as_posix(), path.read_bytes())
         for path in _candidates()
-        if _is_usable(format_id, path)
+        if _reads(format_id, path)
     )
 
 
@@ -68,7 +69,16 @@ def _candidates() -> tuple[Path, ...]:
     return tuple(found)
 
 
-def _is_usable(format_id: str, path: Path) -> bool:
+def is_usable(format_id: str, place: str, data: bytes) -> bool:
+    """Whether the format's reader can use a record of a file that lies at ``place``."""
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / place
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+        return _reads(format_id, path)
+
+
+def _reads(format_id: str, path: Path) -> bool:
     good = (Outcome.SENT, Outcome.SUPERSEDED)
     read = FORMATS[format_id].read(path, LIMITS)
     return any(isinstance(one, Record) and one.outcome in good for one in read)
@@ -81,7 +91,7 @@ def settle(path: Path, format_id: str) -> None:
     records = [one for one in read if isinstance(one, Record)]
     _silent(read)
     bodies = {"basic": BodyId(NORTH), "additional": BodyId(SOUTH), "hard": BodyId(SOUTH)}
-    kinds = load_kinds(ROOT / "rules" / "data-kinds.toml")
+    kinds = _kinds()
     profile = Profile(institution=INSTITUTION)
     try:
         one = prepare(
@@ -98,6 +108,11 @@ def settle(path: Path, format_id: str) -> None:
             assert part.tables[name].num_rows
         for pieces in Packed(part.objects, part.tables).batches():
             assert pieces.num_rows
+
+
+@cache
+def _kinds() -> DataKinds:
+    return load_kinds(ROOT / "rules" / "data-kinds.toml")
 
 
 def _silent(read: list[Record | Note]) -> None:

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from zipfile import ZipFile
 
 import orjson
 import pytest
@@ -18,17 +19,18 @@ from sekisho.common.errors import UserError
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded
 from sekisho.framework import load_kinds
-from sekisho.provider import Prepared, Profile, prepare
+from sekisho.provider import Prepared, Profile, Record, prepare, read, read_mapping
 from sekisho.pseudonym.identifiers import PersonKey
-from sekisho.pseudonym.numbers import fold
-from sekisho.synthetic import Generated, Period, ProviderSpec, generate, person_of
+from sekisho.synthetic import Generated, Period, ProviderSpec, generate, person_of, writing
 from sekisho.synthetic.care import Visit, visits_of
 from sekisho.synthetic.checkup import AGES, items_of
 from sekisho.synthetic.generate import WRITERS
-from sekisho.synthetic.provider import chart_number
+from sekisho.synthetic.imaging import TAKEN, is_taken
+from sekisho.synthetic.provider import Institution, chart_number
 from sekisho.synthetic.tables import condition, drug_for
+from sekisho.synthetic.variants import genotypes, is_sequenced
 
-SEED, SIZE = 7, 60
+SEED, SIZE = 7, 80
 PERIOD = Period.before(date(2026, 4, 1))
 PROVIDERS = (ProviderSpec("1310000001", "第一病院"), ProviderSpec("1310000002", "第二病院"))
 HERE = BodyId("here")
@@ -44,16 +46,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Generated:
 
 
 @pytest.fixture(scope="module")
-def mapping() -> dict[str, PersonKey]:
+def mapping(made: Generated) -> dict[str, PersonKey]:
     """What the first hospital knows: its chart numbers, and whose they are."""
-    found = {}
-    for number in range(SIZE):
-        person = person_of(SEED, number)
-        if person.insurance(PERIOD.last) is not None:
-            chart = chart_number(SEED, 0, number)
-            for spelled in (chart, str(int(chart)), f"{int(chart):010}"):
-                found[fold(spelled)] = person.key(PERIOD.last)
-    return found
+    return read_mapping(made.mappings[CODE])
 
 
 def sent(made: Generated, root: Path, mapping: dict[str, PersonKey], route: str) -> Prepared:
@@ -64,7 +59,7 @@ def sent(made: Generated, root: Path, mapping: dict[str, PersonKey], route: str)
         route,
         kinds.placed,
         KEY,
-        {"basic": HERE, "additional": HERE},
+        {"basic": HERE, "additional": HERE, "hard": HERE},
         seeded(1),
         profile=profile,
     )
@@ -186,17 +181,105 @@ def test_one_person_is_one_person_by_every_route(
             assert len(found & known) >= 0.9 * len(known), route
 
 
+def test_pictures_and_variants_are_the_logs_and_the_persons(
+    made: Generated, root: Path, mapping: dict[str, PersonKey]
+) -> None:
+    here = Institution(0, PROVIDERS[0], SEED)
+    taken = Counter(
+        (TAKEN[v.acute], v.day)
+        for n, v in log()
+        if v.acute in TAKEN and is_taken(here, person_of(SEED, n), v)
+    )
+    assert taken
+    images = sent(made, root, mapping, "dicom")
+    assert facts(images, "image_occurrence", "anatomic_site_source_value",
+                 "image_occurrence_date") == taken  # fmt: skip
+    assert len(images.parts[HERE].objects) == sum(taken.values())
+    carried = [
+        sum(1 for copies in genotypes(SEED, person_of(SEED, n)) if any(copies))
+        for n in sorted({n for n, _ in log()})
+        if is_sequenced(SEED, person_of(SEED, n)) and known(n)
+    ]
+    assert carried
+    genomes = rows(sent(made, root, mapping, "vcf"), "genomic_test")
+    assert sorted(str(row["variant_count"]) for row in genomes) == sorted(map(str, carried))
+
+
+def known(number: int) -> bool:
+    return person_of(SEED, number).insurance(PERIOD.last) is not None
+
+
+def test_a_person_has_one_genome_at_every_provider(made: Generated) -> None:
+    found: dict[int, set[tuple[str, ...]]] = {}
+    for place, spec in enumerate(PROVIDERS):
+        charts = {chart_number(SEED, place, n): n for n in range(SIZE)}
+        for path in made.files[spec.code]["vcf"]:
+            lines = [x.split("\t") for x in path.read_text().splitlines() if x[:2] != "##"]
+            for column, chart in enumerate(lines[0][9:], 9):
+                copies = tuple(line[column] for line in lines[1:])
+                found.setdefault(charts[chart], set()).add(copies)
+    assert found
+    assert all(len(copies) == 1 for copies in found.values())
+
+
+def test_providers_dealt_out_to_processes_write_the_same_bytes(
+    made: Generated, tmp_path: Path
+) -> None:
+    told: list[int] = []
+    formats = ("uke", "jp-clins")
+    again = generate(tmp_path, SEED, SIZE, PROVIDERS, PERIOD, formats, jobs=2, progress=told.append)
+    assert told == [SIZE]
+    for code in made.files:
+        for kind in formats:
+            pairs = zip(made.files[code][kind], again.files[code][kind], strict=True)
+            assert all(one.read_bytes() == other.read_bytes() for one, other in pairs)
+        for kind in formats:
+            assert again.truth.records[code, kind] == made.truth.records[code, kind]
+
+
+def test_an_archive_is_bounded_and_holds_what_belongs_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writing, "MEMBERS", 20)
+    made = generate(tmp_path, SEED, 20, PROVIDERS, PERIOD, ("ss-mix2", "jp-clins"))
+    for files in made.files[CODE].values():
+        assert len(files) > 1
+        whose: Counter[str] = Counter()
+        for path in files:
+            names = [name.rpartition("/")[2] for name in ZipFile(path).namelist()]
+            assert len(names) < 20 + 60
+            whose.update({name[:7] for name in names})
+        assert set(whose.values()) == {1}
+
+
+def test_a_storage_or_bundles_in_an_archive_are_read_as_those_outside_one(
+    made: Generated, tmp_path: Path
+) -> None:
+    for route in ("ss-mix2", "jp-clins"):
+        loose = tmp_path / route
+        for path in made.files[CODE][route]:
+            ZipFile(path).extractall(loose)
+        inside = [loose] if route == "ss-mix2" else sorted(loose.iterdir())
+        packed, plain = (
+            [(one.record_type, one.unit, one.part, one.rows, one.outcome, one.identity)
+             for one in read(route, files) if isinstance(one, Record)]
+            for files in (made.files[CODE][route], inside)
+        )  # fmt: skip
+        assert packed == plain
+
+
 def test_the_command_writes_what_is_asked_for_and_nothing_over_it(tmp_path: Path) -> None:
     words = ["generate", str(tmp_path / "made"), "--persons", "3", "--format", "ss-mix2", "--json"]
     said = CliRunner().invoke(app, words)
     assert said.exit_code == 0, said.output
     (told,) = orjson.loads(said.stdout)["files"]
     files = [path for path in (tmp_path / "made").rglob("*") if path.is_file()]
+    names = [name for path in files for name in ZipFile(path).namelist()]
     assert told == {
         "provider": CODE,
         "format": "ss-mix2",
         "files": len(files),
-        "records": len(files),
+        "records": len(names),
     }
     again = CliRunner().invoke(app, words)
     assert isinstance(again.exception, UserError)

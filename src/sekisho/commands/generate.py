@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from datetime import date, datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from sekisho.commands.output import OUT, show_json, show_table
+from sekisho.commands.output import OUT, progress, show_json, show_table
 from sekisho.common.errors import UserError
 from sekisho.synthetic import Period, ProviderSpec
 from sekisho.synthetic import generate as make
-from sekisho.synthetic.generate import FORMATS, WRITERS
+from sekisho.synthetic.generate import FORMATS, TOLD_EVERY, WRITERS
 
 Day = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d"], help="first and last day")]
 
@@ -29,6 +30,9 @@ def generate(
     ] = None,
     first: Day = None,
     last: Day = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="most processes; else one a core, or a provider")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print as JSON")] = False,
 ) -> None:
     """Make people and the files of their providers. No record is of a real person."""
@@ -41,7 +45,18 @@ def generate(
     )
     codes = provider or ["1310000001"]
     specs = [ProviderSpec(code, f"提供者 {code}") for code in codes]
-    made = make(folder, seed, persons, specs, period, tuple(format or FORMATS))
+    formats = tuple(format or FORMATS)
+    with progress("generate", -(-persons // TOLD_EVERY)) as tell:
+        made = make(
+            folder,
+            seed,
+            persons,
+            specs,
+            period,
+            formats,
+            jobs=jobs or len(os.sched_getaffinity(0)),
+            progress=lambda people: tell(f"{people:,} people"),
+        )
     rows = [
         (code, name, len(files), sum(made.truth.records[code, name].values()))
         for code, formats in made.files.items()

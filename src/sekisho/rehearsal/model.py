@@ -67,7 +67,15 @@ class Provider(Strict, frozen=True):
 
 
 MadeFormat = Literal[
-    "uke", "fhir-ndjson", "jp-clins", "ss-mix2", "checkup-cda", "dpc-ef", "omop-csv"
+    "uke",
+    "fhir-ndjson",
+    "jp-clins",
+    "ss-mix2",
+    "checkup-cda",
+    "dpc-ef",
+    "omop-csv",
+    "dicom",
+    "vcf",
 ]
 """Formats that files are made in."""
 

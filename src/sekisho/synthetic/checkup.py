@@ -7,6 +7,7 @@ measurement of the event log, so that the same values stand in other formats, to
 from __future__ import annotations
 
 import zipfile
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -15,6 +16,7 @@ from sekisho.synthetic.care import Period, Visit
 from sekisho.synthetic.insurance import Insurance
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.tables import result
+from sekisho.synthetic.writing import Counts
 
 AGES = range(40, 75)
 """高齢者の医療の確保に関する法律 第20条: insured persons of 40 to 74."""
@@ -32,37 +34,47 @@ _ITEMS = {
 _FIXED_TIME = (1980, 1, 1, 0, 0, 0)
 
 
-def write_checkups(
-    institution: Institution, period: Period, folder: Path
-) -> dict[Path, dict[str, int]]:
-    """Write the archives of one provider.
+class CheckupWriter:
+    """Writes one archive an insurer; until it is whole, its documents wait on the disk."""
 
-    Returns:
-        Each archive with its numbers of documents and totals.
-    """
-    by_insurer: dict[str, list[bytes]] = {}
-    for patient in institution.patients:
+    def __init__(self, institution: Institution, period: Period, folder: Path) -> None:
+        self._institution, self._period, self._folder = institution, period, folder
+        self._waiting: Counter[str] = Counter()
+
+    def add(self, patient: Patient) -> None:
         found = _checkup_of(patient)
-        if found is not None:
-            visit, insurance = found
-            made = _document(institution, patient, visit, insurance)
-            by_insurer.setdefault(insurance.insurer, []).append(made)
-    written = {}
-    for insurer, documents in sorted(by_insurer.items()):
-        stem = f"{institution.spec.code}_{insurer:>08}_{period.last:%Y%m%d}1_1"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{stem}.zip"
-        inside = {
-            f"{stem}/ix08_V08.xml": _total("index", "totalRecordCount", len(documents)),
-            f"{stem}/su08_V08.xml": _total("summary", "totalSubjectCount", len(documents)),
-        }
-        for number, document in enumerate(documents, 1):
-            inside[f"{stem}/DATA/h{institution.spec.code}{number:06}.xml"] = document
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-            for name, data in inside.items():
-                archive.writestr(zipfile.ZipInfo(name, _FIXED_TIME), data)
-        written[path] = {"Checkup": len(documents), "Index": 1, "Summary": 1}
-    return written
+        if found is None:
+            return
+        visit, insurance = found
+        made = _document(self._institution, patient, visit, insurance)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        with self._wait(insurance.insurer).open("ab") as file:
+            file.write(len(made).to_bytes(4, "big") + made)
+        self._waiting[insurance.insurer] += 1
+
+    def close(self) -> dict[Path, Counts]:
+        return dict(self._archive(insurer) for insurer in sorted(self._waiting))
+
+    def _archive(self, insurer: str) -> tuple[Path, Counts]:
+        code, number = self._institution.spec.code, self._waiting[insurer]
+        stem = f"{code}_{insurer:>08}_{self._period.last:%Y%m%d}1_1"
+        path = self._folder / f"{stem}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+
+            def put(name: str, data: bytes) -> None:
+                archive.writestr(zipfile.ZipInfo(f"{stem}/{name}", _FIXED_TIME), data)
+
+            put("ix08_V08.xml", _total("index", "totalRecordCount", number))
+            put("su08_V08.xml", _total("summary", "totalSubjectCount", number))
+            with self._wait(insurer).open("rb") as file:
+                for place in range(1, number + 1):
+                    document = file.read(int.from_bytes(file.read(4), "big"))
+                    put(f"DATA/h{code}{place:06}.xml", document)
+        self._wait(insurer).unlink()
+        return path, {"Checkup": number, "Index": 1, "Summary": 1}
+
+    def _wait(self, insurer: str) -> Path:
+        return self._folder / f".{insurer}.waiting"
 
 
 def items_of(visit: Visit) -> dict[str, str]:

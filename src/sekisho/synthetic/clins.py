@@ -1,7 +1,8 @@
 """JP-CLINS bundles (電子カルテ情報共有サービス): one report a patient and type of resource.
 
 Layout: formats A5. First the Patient, then resources of one type alone; references are those of the
-bundle's own ``fullUrl``. Laboratory results carry a local code beside their JLAC10.
+bundle's own ``fullUrl``. Laboratory results carry a local code beside their JLAC10. Bundles come
+many in one archive.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import orjson
 from sekisho.synthetic.care import Period
 from sekisho.synthetic.fhir import resources_of
 from sekisho.synthetic.provider import Institution, Patient
+from sekisho.synthetic.writing import Counts, Packs
 
 REPORTED = ("Condition", "Observation", "AllergyIntolerance", "MedicationRequest")
 _BUNDLES = "http://jpfhir.jp/fhir/clins/bundle-identifier"
@@ -24,28 +26,26 @@ _LOCAL = "http://jpfhir.jp/fhir/clins/CodeSystem/JP_CLINS_ObsLabResult_LocalCode
 _NAMES = uuid.UUID("6a8f1a46-3c5e-5b0e-9d0b-0a4f3f6d2c11")
 
 
-def write_clins(
-    institution: Institution, period: Period, folder: Path
-) -> dict[Path, dict[str, int]]:
-    """Write the bundles of one provider; of who has no insured number there is none.
+class ClinsWriter:
+    """Writes archives of bundles; of who has no insured number there is none."""
 
-    Returns:
-        Each file with its number of resources by type.
-    """
-    written = {}
-    for patient in institution.patients:
+    def __init__(self, institution: Institution, period: Period, folder: Path) -> None:
+        self._institution, self._period, self._packs = institution, period, Packs(folder, "clins")
+
+    def add(self, patient: Patient) -> None:
         if patient.person.insurance(patient.visits[-1].day) is None:
-            continue
-        whole = list(resources_of(institution, patient))
+            return
+        self._packs.begin()
+        whole = list(resources_of(self._institution, patient))
         for kind in REPORTED:
-            found = [resource for name, resource in whole if name == kind]
-            if not found:
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"{patient.chart}-{kind}.json"
-            path.write_bytes(orjson.dumps(_bundle(institution, patient, period, whole, kind)))
-            written[path] = {"Patient": 1, kind: len(found)}
-    return written
+            found = sum(1 for name, _ in whole if name == kind)
+            if found:
+                made = orjson.dumps(_bundle(self._institution, patient, self._period, whole, kind))
+                counts = {"Patient": 1, kind: found}
+                self._packs.put(f"{patient.chart}-{kind}.json", made, counts)
+
+    def close(self) -> dict[Path, Counts]:
+        return self._packs.close()
 
 
 def _bundle(

@@ -13,30 +13,25 @@ from pathlib import Path
 from sekisho.synthetic.care import Period
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.uke import Claim, claims_of
+from sekisho.synthetic.writing import Counts, Lines
 
 _NO_DAY = "00000000"
 
 
-def write_dpc(institution: Institution, period: Period, folder: Path) -> dict[Path, dict[str, int]]:
-    """Write one file a month.
+class DpcWriter:
+    """Writes one file a month; a month without acts has no file."""
 
-    Returns:
-        Each file with its number of rows. A month without acts has no file.
-    """
-    written = {}
-    for first, last in period.months():
-        lines = [
-            line
-            for patient in institution.patients
-            for line in _patient(institution, patient, first, last)
-        ]
-        if not lines:
-            continue
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"EFg_{first:%Y%m}.txt"
-        path.write_bytes("".join(f"{line}\r\n" for line in lines).encode("cp932"))
-        written[path] = {"EF": len(lines)}
-    return written
+    def __init__(self, institution: Institution, period: Period, folder: Path) -> None:
+        self._institution, self._lines = institution, Lines(folder)
+        self._months = list(period.months())
+
+    def add(self, patient: Patient) -> None:
+        for first, last in self._months:
+            for line in _patient(self._institution, patient, first, last):
+                self._lines.put(f"EFg_{first:%Y%m}.txt", f"{line}\r\n".encode("cp932"), "EF")
+
+    def close(self) -> dict[Path, Counts]:
+        return self._lines.close()
 
 
 def _patient(institution: Institution, patient: Patient, first: date, last: date) -> Iterator[str]:

@@ -16,6 +16,7 @@ from sekisho.synthetic.care import Period, Visit
 from sekisho.synthetic.identities import Registered, heard_otherwise
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.tables import codes, condition, drug_for, result
+from sekisho.synthetic.writing import Counts, Lines
 
 MEMBER_ID = "http://jpfhir.jp/fhir/clins/Idsystem/JP_Insurance_memberID"
 LOCAL_ID = "urn:oid:1.2.392.100495.20.3.51.1"  # + institution code
@@ -42,27 +43,26 @@ Made = Iterator[tuple[str, dict[str, Any]]]
 """Resource type and resource."""
 
 
-def write_fhir(
-    institution: Institution, period: Period, folder: Path
-) -> dict[Path, dict[str, int]]:
-    """Write the resources of one provider; ``period`` is what its visits lie in.
+class FhirWriter:
+    """Writes one file a type; a type without resources has no file."""
 
-    Returns:
-        Each file with its number of resources by type. A type without resources has no file.
-    """
-    del period
-    lines: dict[str, list[bytes]] = {kind: [] for kind in TYPES}
-    for patient in institution.patients:
-        for kind, resource in resources_of(institution, patient):
-            lines[kind].append(orjson.dumps({"resourceType": kind, **resource}))
-    folder.mkdir(parents=True, exist_ok=True)
-    written = {}
-    for kind, made in lines.items():
-        if made:
-            path = folder / f"{kind}.ndjson"
-            path.write_bytes(b"\n".join(made) + b"\n")
-            written[path] = {kind: len(made)}
-    return written
+    def __init__(self, institution: Institution, period: Period, folder: Path) -> None:
+        del period  # what is known lies in the visits
+        self._institution, self._lines = institution, Lines(folder)
+
+    def add(self, patient: Patient) -> None:
+        for kind, resource in resources_of(self._institution, patient):
+            line = orjson.dumps(
+                {"resourceType": kind, **resource}, option=orjson.OPT_APPEND_NEWLINE
+            )
+            self._lines.put(_file(kind), line, kind)
+
+    def close(self) -> dict[Path, Counts]:
+        return self._lines.close(map(_file, TYPES))
+
+
+def _file(kind: str) -> str:
+    return f"{kind}.ndjson"
 
 
 def resources_of(institution: Institution, patient: Patient) -> Made:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from sekisho.synthetic.care import Period
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.tables import condition, result
+from sekisho.synthetic.writing import Counts, Lines
 
 _HEADS = {
     "person": (
@@ -31,29 +32,34 @@ _HEADS = {
 _EHR = 32817
 
 
-def write_omop(
-    institution: Institution, period: Period, folder: Path
-) -> dict[Path, dict[str, int]]:
-    """Write the tables of one provider; ``period`` is what its visits lie in."""
-    del period
-    rows: dict[str, list[tuple[object, ...]]] = {name: [] for name in _HEADS}
-    for patient in institution.patients:
+class OmopWriter:
+    """Writes one file a table; a table without rows has no file."""
+
+    def __init__(self, institution: Institution, period: Period, folder: Path) -> None:
+        del institution, period
+        self._lines = Lines(folder)
+        self._rows = dict.fromkeys(_HEADS, 0)
+
+    def add(self, patient: Patient) -> None:
         for name, values in _rows(patient):
-            own = () if name == "person" else (len(rows[name]) + 1,)
-            rows[name].append((*own, *values))
-    folder.mkdir(parents=True, exist_ok=True)
-    written = {}
-    for name, made in rows.items():
-        if not made:
-            continue
-        text = io.StringIO()
-        writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(_HEADS[name].split(","))
-        writer.writerows(made)
-        path = folder / f"{name.upper()}.csv"
-        path.write_text(text.getvalue(), "utf-8")
-        written[path] = {name: len(made)}
-    return written
+            if not self._rows[name]:
+                self._lines.put(_file(name), _line(_HEADS[name].split(",")))
+            self._rows[name] += 1
+            own = () if name == "person" else (self._rows[name],)
+            self._lines.put(_file(name), _line((*own, *values)), name)
+
+    def close(self) -> dict[Path, Counts]:
+        return self._lines.close(map(_file, _HEADS))
+
+
+def _file(name: str) -> str:
+    return f"{name.upper()}.csv"
+
+
+def _line(values: Iterable[object]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerow(values)
+    return text.getvalue().encode()
 
 
 def _rows(patient: Patient) -> Iterator[tuple[str, tuple[object, ...]]]:

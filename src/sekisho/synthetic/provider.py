@@ -48,11 +48,14 @@ class Patient:
 
 @dataclass(frozen=True)
 class Institution:
-    """One provider with all its patients. ``place`` is its number, which decides its habits."""
+    """One provider. ``place`` is its number, which decides its habits.
+
+    ``seed`` is that of its people.
+    """
 
     place: int
     spec: ProviderSpec
-    patients: tuple[Patient, ...]
+    seed: int
 
     def knows_number(self, patient: Patient) -> bool:
         """Whether it wrote down the patient's insured number: spread over the chart numbers."""

@@ -9,41 +9,41 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from sekisho.synthetic.care import Period, Visit
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.tables import condition, drug_for, result
+from sekisho.synthetic.writing import Counts, Packs
 
 _BROTHERS = str.maketrans("髙﨑", "高崎")
 _PRESSURE = {"systolic": "9A751000000000001", "diastolic": "9A761000000000001"}
 """JLAC10 of blood pressure, first reading (特定健診 item list)."""
 
 
-def write_ssmix(
-    institution: Institution, period: Period, folder: Path
-) -> dict[Path, dict[str, int]]:
-    """Write the storage of one provider below ``folder``.
+class SsmixWriter:
+    """Writes a storage as archives: all of a patient's folders in one of them."""
 
-    Returns:
-        Each message file with its kind of data (one a file).
-    """
-    written: dict[Path, dict[str, int]] = {}
-    for patient in institution.patients:
-        for kind, day, order, segments in _messages(institution, patient, period):
-            name = _place(patient, kind, day, order, period)
-            path = folder / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_encoded("".join(f"{one}\r" for one in segments)))
-            written[path] = {kind: 1}
-    return written
+    def __init__(self, institution: Institution, period: Period, folder: Path) -> None:
+        del institution
+        self._period, self._packs = period, Packs(folder, "ssmix")
+
+    def add(self, patient: Patient) -> None:
+        self._packs.begin()
+        for kind, day, order, segments in _messages(patient, self._period):
+            name = _place(patient, kind, day, order, self._period)
+            data = _encoded("".join(f"{one}\r" for one in segments))
+            self._packs.put(name.as_posix(), data, {kind: 1})
+
+    def close(self) -> dict[Path, Counts]:
+        return self._packs.close()
 
 
 Message = tuple[str, date | None, str, list[str]]
 """Kind of data, day of care, order number, segments."""
 
 
-def _messages(institution: Institution, patient: Patient, period: Period) -> Iterator[Message]:
+def _messages(patient: Patient, period: Period) -> Iterator[Message]:
     pid = _pid(patient)
     none = "9" * 15
     yield "ADT-00", None, none, [_msh("ADT^A08^ADT_A01", period.last), pid, *_insured(patient)]
@@ -69,11 +69,13 @@ def _messages(institution: Institution, patient: Patient, period: Period) -> Ite
             yield "OML-11", visit.day, order, [_msh("OUL^R22^OUL_R22", visit.day), pid, *lines]
 
 
-def _place(patient: Patient, kind: str, day: date | None, order: str, period: Period) -> Path:
+def _place(
+    patient: Patient, kind: str, day: date | None, order: str, period: Period
+) -> PurePosixPath:
     chart, when = patient.chart, "-" if day is None else f"{day:%Y%m%d}"
     moment = f"{day or period.last:%Y%m%d}103000000"
     name = f"{chart}_{when}_{kind}_{order}_{moment}_{'-' if day is None else '01'}_1"
-    return Path(chart[:3]) / chart[3:6] / chart / when / kind / name
+    return PurePosixPath(chart[:3]) / chart[3:6] / chart / when / kind / name
 
 
 def _msh(kind: str, day: date) -> str:

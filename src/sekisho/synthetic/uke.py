@@ -6,6 +6,7 @@ of a unit; a day column holds how often on that day; GO holds the totals of the 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -17,6 +18,7 @@ from sekisho.synthetic.insurance import Insurance
 from sekisho.synthetic.person import Person
 from sekisho.synthetic.provider import Institution, Patient
 from sekisho.synthetic.tables import UNCODED, Drug, condition, drug_for, unit
+from sekisho.synthetic.writing import Counts, Lines
 
 _WIDE = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 _COLUMNS = {"IR": 10, "RE": 38, "HO": 15, "SN": 9, "SY": 8, "SI": 44, "IY": 44, "GO": 4}
@@ -39,54 +41,51 @@ class Claim:
         return sum(self.days.values())
 
 
-def write_uke(institution: Institution, period: Period, folder: Path) -> dict[Path, dict[str, int]]:
-    """Write the receipts of one provider.
+class UkeWriter:
+    """Writes a file for each month and payer; one without receipts is not there."""
 
-    Returns:
-        Each file with its number of records by type. A month without receipts has no file.
-    """
-    written = {}
-    for first, last in period.months():
-        for payer in ("1", "2"):
-            lines = list(_file(institution, first, last, payer))
-            if not lines:
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            path = folder / f"RECEIPTC-{first:%Y%m}-{payer}.UKE"
-            path.write_bytes("".join(line + "\r\n" for line in lines).encode("cp932"))
-            counts: dict[str, int] = {}
-            for line in lines:
-                counts[line[:2]] = counts.get(line[:2], 0) + 1
-            written[path] = counts
-    return written
+    def __init__(self, institution: Institution, period: Period, folder: Path) -> None:
+        self._institution, self._lines = institution, Lines(folder)
+        self._months = list(period.months())
+        self._numbers: Counter[date] = Counter()
+        """Counts on over both files: no two receipts of a month have one number."""
+        self._receipts: Counter[str] = Counter()
+        self._points: Counter[str] = Counter()
+
+    def add(self, patient: Patient) -> None:
+        for first, last in self._months:
+            of_month = [v for v in patient.visits if first <= v.day <= last]
+            for insurance, visits in _by_insurance(patient.person, of_month):
+                self._numbers[first] += 1
+                payer = "1" if insurance.social else "2"
+                name = f"RECEIPTC-{first:%Y%m}-{payer}.UKE"
+                if name not in self._lines:
+                    self._put(name, _head(self._institution, first, payer))
+                claims = list(claims_of(visits))
+                total = sum(claim.points * claim.times for claim in claims)
+                self._receipts[name] += 1
+                self._points[name] += total
+                number = self._numbers[first]
+                for line in _receipt(self._institution, patient, insurance, number, visits, total):
+                    self._put(name, line)
+                for claim in claims:
+                    for line in _claim_lines(claim):
+                        self._put(name, line)
+
+    def close(self) -> dict[Path, Counts]:
+        for name, receipts in self._receipts.items():
+            self._put(name, _line("GO", str(receipts), str(self._points[name]), "99"))
+        return self._lines.close()
+
+    def _put(self, name: str, line: str) -> None:
+        self._lines.put(name, f"{line}\r\n".encode("cp932"), line[:2])
 
 
-def _file(institution: Institution, first: date, last: date, payer: str) -> Iterator[str]:
-    body: list[str] = []
-    number = receipts = points = 0
-    for patient in institution.patients:
-        of_month = [v for v in patient.visits if first <= v.day <= last]
-        for insurance, visits in _by_insurance(patient.person, of_month):
-            number += 1  # counts on over both files: no two of a month have one number
-            if insurance.social != (payer == "1"):
-                continue
-            receipts += 1
-            claims = list(claims_of(visits))
-            total = sum(claim.points * claim.times for claim in claims)
-            points += total
-            body += _receipt(institution, patient, insurance, number, visits, total)
-            body += [line for claim in claims for line in _claim_lines(claim)]
-    if not receipts:
-        return
-    code, billed = (
-        institution.spec.code,
-        date(first.year + first.month // 12, first.month % 12 + 1, 1),
-    )
-    yield _line(
-        "IR", payer, code[:2], code[2], code[3:], "", institution.spec.name, f"{billed:%Y%m}", "00"
-    )
-    yield from body
-    yield _line("GO", str(receipts), str(points), "99")
+def _head(institution: Institution, first: date, payer: str) -> str:
+    code = institution.spec.code
+    billed = date(first.year + first.month // 12, first.month % 12 + 1, 1)
+    said = (code[:2], code[2], code[3:], "", institution.spec.name, f"{billed:%Y%m}", "00")
+    return _line("IR", payer, *said)
 
 
 def _by_insurance(person: Person, visits: list[Visit]) -> Iterator[tuple[Insurance, list[Visit]]]:

@@ -3,21 +3,22 @@
 Rules kept: the folder, the file's name and PID-3 must name the same patient, else the file stays
 here (nobody guesses whose it is); of one order the latest file counts; a file of diagnoses (PPR-01)
 replaces the one before as a whole; a file that says "deleted" leaves nothing; names and free text
-are never rows. Which fact gives which row is in `ssmix_facts`.
+are never rows. Which fact gives which row is in `ssmix_facts`. A storage may come as an archive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 
 from msgspec.structs import replace
 
+from sekisho.provider.archives import is_archive, unpacked
 from sekisho.provider.readers.hl7_message import Segment, parse
 from sekisho.provider.readers.ssmix_facts import KINDS, UNKNOWN
 from sekisho.provider.readers.ssmix_message import Fact, Message
 from sekisho.provider.readers.ssmix_person import identity_of, patient_name, row_of
-from sekisho.provider.readers.ssmix_storage import DELETED, PENDING, MessageName
+from sekisho.provider.readers.ssmix_storage import DELETED, PENDING, MessageName, place_of
 from sekisho.provider.records import (
     UNREADABLE,
     Note,
@@ -36,12 +37,32 @@ BASIC = "ADT-00"
 
 
 def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
-    """Yield the records of one message file, with the segment's number as the line."""
-    kind = UNREADABLE
+    """Yield the records of one message file, with the segment's number as the line.
+
+    Of an archive of a storage: of all files in it, in their order, with the member's number as the
+    line.
+    """
     try:
         if path.is_symlink():
             raise SourceProblem("file.link")
-        name = MessageName.of(path)
+        if not is_archive(path):
+            yield from _file(path, path, limits)
+            return
+        with unpacked(path, limits) as members:
+            named = [(PurePosixPath(member.name), member.path) for member in members]
+            named.sort(key=lambda one: place_of(one[0]))
+            for number, (where, file) in enumerate(named, 1):
+                for one in _file(where, file, limits):
+                    yield replace(one, line=number)
+    except SourceProblem as problem:
+        yield Note(problem.line, problem.code)
+
+
+def _file(where: PurePath, path: Path, limits: Limits) -> Iterator[Record | Note]:
+    """Yield the records of the message file that lies at ``where`` in its storage."""
+    kind = UNREADABLE
+    try:
+        name = MessageName.of(where)
         kind = name.record_type
         segments = parse(whole(path, limits))
         _check(name, segments)
@@ -49,7 +70,7 @@ def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
         yield Note(problem.line, problem.code)
         return
     except Unreadable as problem:
-        yield refused(kind, 1, f"file/{path}", problem.code)
+        yield refused(kind, 1, f"file/{where}", problem.code)
         return
     yield from _records(name, segments)
 

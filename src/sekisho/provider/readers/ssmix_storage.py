@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from sekisho.provider.records import OTHER, Unreadable
 
@@ -42,7 +42,7 @@ class MessageName:
     condition: str
 
     @classmethod
-    def of(cls, path: Path) -> MessageName:
+    def of(cls, path: PurePath) -> MessageName:
         """Read the name of a file, and hold it against the folders above it.
 
         Raises:
@@ -51,7 +51,7 @@ class MessageName:
         made = _read(path.name)
         if made is None:
             raise Unreadable("ssmix.name")
-        kind, day, patient = (one.name for one in (*path.parents, *3 * [Path()])[:3])
+        kind, day, patient = (one.name for one in (*path.parents, *3 * [PurePath()])[:3])
         inside = _KIND_FOLDER.fullmatch(kind) and _DAY_FOLDER.fullmatch(day)
         if inside and (kind, day, patient) != (made.kind, made.day, made.patient):
             raise Unreadable("ssmix.misplaced")
@@ -72,11 +72,11 @@ class MessageName:
 def arranged(paths: Sequence[Path]) -> list[Path]:
     """Return the message files of storages and the single files among ``paths``, in one order.
 
-    The order hangs on names alone, never on the disk's; what has no name of a message is last.
-    Links are listed, not followed.
+    The order hangs on names alone, never on the disk's; what has no name of a message is last, so
+    that of archives the last by name counts. Links are listed, not followed.
     """
     found = [file for path in paths for file in _files(path)]
-    return [path for _, path in sorted((_key(path), path) for path in found)]
+    return [path for _, path in sorted((place_of(path), path) for path in found)]
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -89,7 +89,8 @@ def _files(path: Path) -> Iterator[Path]:
                 yield Path(folder) / name
 
 
-def _key(path: Path) -> tuple[bool, MessageName | None, str]:
+def place_of(path: PurePath) -> tuple[bool, MessageName | None, str]:
+    """Return a message file's place among others: the last of a unit counts."""
     name = _read(path.name)
     return name is None, name, path.name
 
