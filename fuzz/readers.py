@@ -20,9 +20,30 @@ sys.path.insert(0, str(ROOT / "tests"))
 
 with atheris.instrument_imports(include=["sekisho.provider", "pydicom"]):
     from sekisho.provider import FORMATS
-    from settling import Seed, seeds, settle
+    from settling import Seed, is_usable, seeds, settle
 
 LARGEST = 100_000
+SMALL = 2_000
+"""Bytes of a piece of a seed: what is large is read slowly, and most of it says the same again."""
+PIECES = 16
+
+
+def pieces(format_id: str, seed: Seed) -> list[Seed]:
+    """Return the seed's first line with some lines after it, as often as that can be read.
+
+    The seed itself, where it is small, or no file of lines.
+    """
+    lines = seed.data.splitlines(keepends=True)
+    made: list[Seed] = []
+    at = 1
+    while len(seed.data) > SMALL and at < len(lines) and len(made) < PIECES:
+        data = lines[0]
+        while at < len(lines) and (data == lines[0] or len(data) + len(lines[at]) <= SMALL):
+            data += lines[at]
+            at += 1
+        if len(data) < len(seed.data) and is_usable(format_id, seed.place, data):
+            made.append(Seed(seed.place, data))
+    return made or [seed]
 
 
 def main() -> None:
@@ -32,11 +53,12 @@ def main() -> None:
     args.add_argument("--seconds", type=int, default=60)
     args.add_argument("--keep", type=Path, default=ROOT / "out" / "fuzz")
     asked = args.parse_args()
-    known = seeds(asked.format) or (Seed("a", b""),)
+    known = [p for one in seeds(asked.format) for p in pieces(asked.format, one)][:256]
+    known = known or [Seed("a", b"")]
     corpus, crashes = asked.keep / asked.format / "corpus", asked.keep / asked.format / "crashes"
     for folder in (corpus, crashes):
         folder.mkdir(parents=True, exist_ok=True)
-    for number, seed in enumerate(known[:256]):
+    for number, seed in enumerate(known):
         (corpus / f"seed-{number}").write_bytes(bytes([number]) + seed.data)
 
     def one(data: bytes) -> None:
@@ -50,7 +72,7 @@ def main() -> None:
 
     options = [
         f"-max_total_time={asked.seconds}",
-        f"-max_len={LARGEST}",
+        f"-max_len={min(LARGEST, 2 * max(len(one.data) for one in known) + SMALL)}",
         "-timeout=60",
         "-rss_limit_mb=2048",
         f"-artifact_prefix={crashes}/",
