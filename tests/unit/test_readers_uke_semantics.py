@@ -172,3 +172,9 @@ def test_free_text_never_leaves(tmp_path: Path) -> None:
     assert one.set_aside["CO", "no-table"] == one.set_aside["SJ", "no-table"] == 1
     codes = one.parts[NORTH].tables["condition_occurrence"].column("condition_source_value")
     assert codes.to_pylist() == ["0000999"]
+
+
+def test_an_amount_beyond_all_numbers_is_a_finding_and_no_crash(tmp_path: Path) -> None:
+    line = days("IY,21,1,620004422,9e999999,20,14", count=14, at=(5,))
+    one = prepared([uke(tmp_path / "a.UKE", receipt(1, line))], "uke")
+    assert [(f.record_type, f.code) for f in one.findings] == [("IY", "uke.field")]

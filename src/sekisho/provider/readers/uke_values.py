@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from calendar import monthrange
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, DecimalException
 from functools import lru_cache
 
 from sekisho.provider.readers.fhir_values import day, decimal_text
@@ -90,7 +90,7 @@ def amount(text: str, times: int) -> str | None:
         return None
     try:
         return decimal_text(Decimal(text) * times)
-    except InvalidOperation:
+    except DecimalException:
         raise Unreadable("uke.field") from None
 
 
