@@ -22,6 +22,7 @@ from sekisho.pseudonym import (
     parse_spec,
     unpack,
 )
+from sekisho.pseudonym.numbers import is_my_number
 
 FULL_WIDTH = {code: code + 0xFEE0 for code in range(0x21, 0x7F)}
 SPACES = st.sampled_from([" ", "\u3000", "\u00a0", "\t", "\u200b", "\ufeff", ""])
@@ -46,6 +47,22 @@ def test_width_and_spaces_do_not_matter(text: str, spaces: list[str]) -> None:
         )
     )
     assert fold(spread) == fold(text) == text
+
+
+@given(
+    st.text() | st.text("0123456789０１２３４５６７８９-－ー ＡｂC　カァがﾞ゙:一"),
+    st.booleans(),
+)
+def test_what_a_text_is_made_of_does_not_decide_how_it_is_folded(text: str, upper: bool) -> None:
+    hidden = f"{text}\u200b"  # folds to nothing, and is known to no short way
+    assert fold(text, upper=upper) == fold(hidden, upper=upper)
+    assert is_my_number(text) == is_my_number(hidden)
+
+
+@given(st.text("0123456789０１２３４５６７８９-－ー 　", min_size=11, max_size=16))
+def test_an_individual_number_is_found_in_any_spelling(text: str) -> None:
+    digits = "".join(char for char in unicodedata.normalize("NFKC", text) if char.isdigit())
+    assert is_my_number(text) == (len(digits) == 12 and is_my_number(digits))
 
 
 @given(INSURER, SYMBOL, NUMBER, st.integers(1, 99), st.data())

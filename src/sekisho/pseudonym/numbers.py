@@ -11,11 +11,18 @@ from typing import Final
 _HYPHENS: Final = dict.fromkeys(map(ord, "‐‑‒–—―⁃−─━ー﹘﹣－ｰ"), "-")
 # Separators, controls, formats; and the variation selectors, which only choose a glyph.
 _DROPPED_CATEGORIES: Final = frozenset({"Zs", "Zl", "Zp", "Cc", "Cf"})
-_SMALL_KANA: Final = {
-    **dict(zip(map(ord, "ァィゥェォッャュョヮヵヶ"), "アイウエオツヤユヨワカケ", strict=True)),
+_SMALL: Final = dict(zip("ァィゥェォッャュョヮヵヶ", "アイウエオツヤユヨワカケ", strict=True))
+_LARGE: Final = {
+    **{code: _SMALL.get(chr(code + 0x60), chr(code + 0x60)) for code in range(0x3041, 0x3097)},
+    **{ord(small): large for small, large in _SMALL.items()},
     **dict.fromkeys(map(ord, "・･-'"), None),
 }
+"""Hiragana and small katakana → large katakana; marks of a name → nothing."""
 _VARIATION: Final = re.compile("[\ufe00-\ufe0f\U000e0100-\U000e01ef\u180b-\u180d\u180f]")
+_ALONE: Final = re.compile("[ -~　！-～ぁ-ゖァ-ヺー一-鿿]*")
+"""Characters of which NFKC makes one each, whatever stands beside them."""
+_NO_DIGIT: Final = re.compile("[!-,./:-~]")
+"""Characters that stay in a folded text, and are in no number."""
 
 
 def fold(text: str, *, upper: bool = False) -> str:
@@ -24,6 +31,9 @@ def fold(text: str, *, upper: bool = False) -> str:
     Full-width and half-width spellings of one value become equal; folding twice changes nothing.
     """
     if text.isascii() and text.isprintable() and " " not in text:
+        return text.upper() if upper else text
+    if _ALONE.fullmatch(text):
+        text = unicodedata.normalize("NFKC", text).replace(" ", "").replace("ー", "-")
         return text.upper() if upper else text
     # Dropping a character can bring two others together that compose, and NFKC can bring out a
     # space or a hyphen: so until nothing changes (two rounds for all but contrived input).
@@ -44,9 +54,7 @@ def fold_kana(text: str) -> str:
     Hiragana, half width, small kana (ッ, ャ …), spaces, middle dots and long-vowel marks make no
     difference: which of them a system can write differs from system to system.
     """
-    folded = fold(text, upper=True)
-    kana = "".join(chr(ord(c) + 0x60) if "ぁ" <= c <= "ゖ" else c for c in folded)
-    return kana.translate(_SMALL_KANA)
+    return fold(text, upper=True).translate(_LARGE)
 
 
 def check_digit(body: str) -> int:
@@ -82,7 +90,9 @@ def is_my_number(text: str) -> bool:
     11 - (sum of P_n*Q_n mod 11), and 0 where that remainder is 0 or 1. One in ten other
     numbers of 12 digits looks the same; they are refused with it, for no harm is done by that.
     """
-    if text.isascii() and len(text) < 12:  # a wide character can fold into several
+    if len(text) < 12 and _ALONE.fullmatch(text):  # another character can fold into several
+        return False
+    if _NO_DIGIT.search(text):
         return False
     digits = fold(text).replace("-", "")
     if not (len(digits) == 12 and digits.isascii() and digits.isdigit()):
