@@ -26,6 +26,7 @@ LIMITS = Limits(
     line_bytes=20_000,
     file_bytes=200_000,
     receipt_lines=50,
+    batch_units=1,
     archive_bytes=1 << 20,
     archive_members=50,
     archive_floor=1 << 20,

@@ -17,7 +17,7 @@ from sekisho.common.randomness import seeded
 from sekisho.provider import Limits, Profile, Record, prepare, read
 from submissions import KEY, TWO_BODIES, classify, even
 
-LIMITS = Limits(line_bytes=5_000, receipt_lines=40)
+LIMITS = Limits(line_bytes=5_000, receipt_lines=40, batch_units=1)
 HERE = Profile(institution="1310000001")
 quick = settings(
     max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]

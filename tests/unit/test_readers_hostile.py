@@ -27,10 +27,11 @@ import json, sys
 from pathlib import Path
 from sekisho.provider import FORMATS, Limits, Outcome
 format_id, *files = sys.argv[1:]
+reader = FORMATS[format_id]
 said = {}
 for file in files:
     codes, good, every = set(), 0, 0
-    for one in FORMATS[format_id].read(Path(file), Limits()):
+    for one in (reader.batches or reader.read)(Path(file), Limits()):
         if getattr(one, "outcome", None) is Outcome.SET_ASIDE:
             continue  # counted, with a reason
         codes.add(one.code)

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm import ORIGIN, Sliced, Table, arrow_type, table, transit_schema
+from sekisho.provider.records import absent
 from sekisho.provider.scratch import Scratch
 
 _BATCH = 1 << 14
@@ -47,6 +48,20 @@ class Columns:
         if len(self._rows) >= _BATCH:
             self._flush()
 
+    def extend(self, links: Sequence[pa.Array], values: Mapping[str, pa.Array | str | int]) -> None:
+        """Add rows in columns.
+
+        Args:
+            links: patient, record, source_id, visit_ref, kind, data_class and record_type.
+            values: column of the content → its values, or one for all rows.
+        """
+        size = len(links[0])
+        content = [
+            _column(values.get(field.name, absent(field.name)), field.type, size)
+            for field in list(self._schema)[len(links) :]
+        ]
+        self._sliced.add(pa.Table.from_arrays([*links, *content], schema=self._schema))
+
     def finished(self) -> Sliced:
         """Return all rows; none is added afterwards."""
         self._flush()
@@ -61,6 +76,10 @@ class Columns:
         ]
         self._rows = []
         self._sliced.add(pa.Table.from_arrays(arrays, schema=self._schema))
+
+
+def _column(values: pa.Array | str | int | None, type_: pa.DataType, size: int) -> pa.Array:
+    return values if isinstance(values, pa.Array) else pa.repeat(pa.scalar(values, type_), size)
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.provider.batch_taking import Fates, bytes_of, fates_of, named_rows
+from sekisho.provider.batches import Batch
 from sekisho.provider.columns import Columns
 from sekisho.provider.findings import Finding, Findings
 from sekisho.provider.names import Name
@@ -24,12 +26,16 @@ from sekisho.provider.records import (
     Outcome,
     Record,
 )
+from sekisho.provider.scalars import int32, int64
 from sekisho.provider.scratch import Scratch
 from sekisho.provider.units import Units
 from sekisho.pseudonym.identifiers import PersonKey, canonical
 
 Classify = Callable[[str, str], Sequence[tuple[str, str]]]
 """(format, record type) → every (kind, data class) that it belongs to; none where unknown."""
+
+_Told = tuple[Callable[[int], Identity], int]
+"""Who says whose a unit of a batch is, and its place there."""
 
 _SENT, _ASIDE = int(Outcome.SENT), int(Outcome.SET_ASIDE)
 _REFUSED, _OVER = int(Outcome.REFUSED), int(Outcome.SUPERSEDED)
@@ -71,7 +77,7 @@ class Gathering:
         self._units = Units()
         self._withdrawing: list[tuple[int, str, str]] = []
         self._patients: dict[str, int] = {}
-        self._identities: dict[str, Identity] = {}
+        self._identities: dict[str, Identity | _Told] = {}
         self.files: list[str] = []
 
     def open_file(self, name: str) -> None:
@@ -125,6 +131,28 @@ class Gathering:
         if outcome == _SENT:
             self.dropped[record.record_type] += record.dropped
             self._keep(record, number, patient, kinds)
+
+    def take(self, batch: Batch) -> None:
+        """Take many records, and in their place among them those that were read one by one."""
+        number = pc.add(batch.places(), int64(len(self._outcome))).cast(pa.int32())
+        fates = fates_of(batch, self._types, self._codes, lambda t: bool(self.kinds_of(t)))
+        patients = list[int]()
+        done = 0
+        for until, records in (*batch.between, (len(batch.units), ())):
+            patients += self._extend(batch, fates, done, until)
+            for record in records:
+                self.add(record)
+            done = until
+        patient = pa.array(patients, pa.int32()).take(batch.unit)
+        for data_class in sorted(self._kept):
+            kinds = {
+                record_type: [kind for kind, of in self.kinds_of(record_type) if of == data_class]
+                for record_type in batch.record_types()
+            }
+            if any(kinds.values()):
+                for one in named_rows(batch, data_class, kinds, self._names[data_class]):
+                    links = [patient.take(one.record), number.take(one.record), *one.origin]
+                    self._store(data_class, one.table).extend(links, one.values)
 
     def resolve(self) -> list[PersonKey | None]:
         """Settle what every record becomes and whose it is; return the key by patient number.
@@ -202,6 +230,33 @@ class Gathering:
         )
         return {(names[kind], codes[code]): n for kind, code, n in found}
 
+    def _extend(self, batch: Batch, fates: Fates, first: int, end: int) -> list[int]:
+        """Note the records of some units of a batch; return the numbers of their patients."""
+        units, start, stop = batch.units[first:end], batch.begin(first), batch.begin(end)
+        ahead = len(self._outcome) - start
+        begins = bytearray(stop - start)
+        for place, unit in enumerate(units, first):
+            begins[batch.starts[place] - start] = 1
+            self._units.add(unit, ahead + batch.starts[place])
+            self._identities[unit] = (batch.who, place)
+        patients = [self._patient_number(unit) for unit in units]
+        unit_of = pc.subtract(batch.unit.slice(start, stop - start), int32(first))
+        self._outcome += bytes_of(fates.outcome, start, stop)
+        self._starts += begins
+        self._type.frombytes(bytes_of(fates.type, start, stop))
+        self._code.frombytes(bytes_of(fates.code, start, stop))
+        self._line.frombytes(bytes_of(fates.line, start, stop))
+        self._file.extend([len(self.files) - 1] * (stop - start))
+        self._patient.frombytes(bytes_of(pa.array(patients, pa.int32()).take(unit_of)))
+        return patients
+
+    def _store(self, data_class: str, table: str) -> Columns:
+        store = self.stores.get((data_class, table))
+        if store is None:
+            store = Columns(table, self._scratch, self._table_bytes)
+            self.stores[data_class, table] = store
+        return store
+
     def _outcomes(self) -> pa.Array:
         return _column(self._outcome, pa.uint8())
 
@@ -223,13 +278,8 @@ class Gathering:
             for one in record.objects:
                 self.objects[data_class].append((number, Leaving(source, data_class, one, name)))
             for table, visit, values in record.rows:
-                store = self.stores.get((data_class, table))
-                if store is None:
-                    store = self.stores[data_class, table] = Columns(
-                        table, self._scratch, self._table_bytes
-                    )
                 reference = name.visit(visit) if visit else None
-                store.add(
+                self._store(data_class, table).add(
                     (patient, number, source, reference, kind, data_class, kind_name, *values)
                 )
 
@@ -247,6 +297,9 @@ class Gathering:
 
     def _person(self, name: str) -> tuple[PersonKey | None, str]:
         identity = self._identities.get(name)
+        if isinstance(identity, tuple):
+            who, place = identity
+            identity = self._profile.settle(who(place))
         if identity is not None:
             return identity.key, identity.problem
         system, bar, value = name.partition("|")

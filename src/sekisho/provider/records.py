@@ -133,16 +133,18 @@ class SetAside(Exception):
         self.code = code
 
 
+def absent(column: str) -> int | None:
+    """Return what stands in a column that a reader does not fill (OMOP: no concept matches)."""
+    return 0 if column.endswith("_concept_id") else None
+
+
 _ORDER = {t.name: tuple(c.name for c in t.content) for t in TABLES}
-_ABSENT = {
-    name: tuple(0 if column.endswith("_concept_id") else None for column in columns)
-    for name, columns in _ORDER.items()
-}
+_ABSENT = {name: tuple(map(absent, columns)) for name, columns in _ORDER.items()}
 _KNOWN = {name: frozenset(columns) for name, columns in _ORDER.items()}
 
 
 def row(table: str, visit: str | None = None, /, **values: Any) -> Row:
-    """Return a row; columns that are not given are null, concepts 0 (OMOP: none matches).
+    """Return a row; columns that are not given are as `absent` says.
 
     Raises:
         Defect: the table has no such column.

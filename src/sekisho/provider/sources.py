@@ -28,6 +28,8 @@ class Limits:
         receipt_lines: most lines of one receipt.
         document_bytes: largest XML document; as a tree it takes up to a hundred times as much.
         piece_bytes: how much is read at once.
+        block_bytes: about how much of a file of receipts is read in columns at once.
+        batch_units: fewest receipts in a row that are; fewer are read faster one by one.
         table_bytes: how much of one table waits in memory before it goes to disk.
         archive_bytes: most bytes that an archive may unpack to.
         archive_members: most files in an archive.
@@ -40,6 +42,8 @@ class Limits:
     receipt_lines: int = 20_000
     document_bytes: int = 4 << 20
     piece_bytes: int = 1 << 20
+    block_bytes: int = 2 << 20
+    batch_units: int = 16
     table_bytes: int = 8 << 20
     archive_bytes: int = 16 << 30
     archive_members: int = 100_000
@@ -95,34 +99,42 @@ def open_source(path: Path) -> Stream:
     return file
 
 
-def lines(path: Path, limits: Limits) -> Iterator[Line]:
-    """Yield the lines of a file; blank ones are skipped but counted.
+class Block(Struct, frozen=True, gc=False):
+    """Whole lines, ``before`` of the file's others standing before them.
+
+    ``data`` is None where it stands for one line that was longer than the limit.
+    """
+
+    before: int
+    data: bytes | None
+
+
+def blocks(path: Path, limits: Limits) -> Iterator[Block]:
+    """Yield a file as whole lines, some at once; only the last may lack its end.
 
     Raises:
         SourceProblem: at the start, or after the lines before the damage.
     """
-    number, held, size, skipping, empty = 0, list[bytes](), 0, False, True
+    before, held, size, skipping, empty = 0, list[bytes](), 0, False, True
     with open_source(path) as stream:
         for piece in _pieces(stream, limits):
             if isinstance(piece, _Damage):
-                yield from _tail(number, held, skipping)
-                raise SourceProblem("file.truncated-gzip", number + 1)
+                yield from _tail(before, held, skipping)
+                raise SourceProblem("file.truncated-gzip", before + 1)
             if empty:
                 piece, empty = piece.removeprefix(_BOM), False
-            cut = piece.find(b"\n")
-            if cut >= 0:
+            cut = piece.rfind(b"\n") + 1
+            if cut:
                 if skipping:
-                    number += 1
-                    yield Line(number, None)
-                whole_lines = piece[cut + 1 :] if skipping else b"".join((*held, piece))
-                *ended, piece = whole_lines.split(b"\n")
-                held, size, skipping = [], 0, False
-                for data in ended:
-                    number += 1
-                    if len(data) > limits.line_bytes:
-                        yield Line(number, None)
-                    elif data and not data.isspace():
-                        yield Line(number, data.rstrip(b"\r"))
+                    yield Block(before, None)
+                    before += 1
+                    start = piece.find(b"\n") + 1
+                    piece, cut = piece[start:], cut - start
+                data = b"".join((*held, piece[:cut]))
+                if data:
+                    yield Block(before, data)
+                    before += data.count(b"\n")
+                piece, held, size, skipping = piece[cut:], [], 0, False
             if not skipping:
                 held.append(piece)
                 size += len(piece)
@@ -130,7 +142,34 @@ def lines(path: Path, limits: Limits) -> Iterator[Line]:
                     held, skipping = [], True
     if empty:
         raise SourceProblem("file.empty")
-    yield from _tail(number, held, skipping)
+    yield from _tail(before, held, skipping)
+
+
+def lines(path: Path, limits: Limits) -> Iterator[Line]:
+    """Yield the lines of a file; blank ones are skipped but counted.
+
+    Raises:
+        SourceProblem: at the start, or after the lines before the damage.
+    """
+    for block in blocks(path, limits):
+        yield from lines_of(block, limits)
+
+
+def lines_of(block: Block, limits: Limits) -> Iterator[Line]:
+    """Yield the lines of a block as `lines` does."""
+    if block.data is None:
+        yield Line(block.before + 1, None)
+        return
+    *ended, rest = block.data.split(b"\n")
+    number = block.before
+    for data in ended:
+        number += 1
+        if len(data) > limits.line_bytes:
+            yield Line(number, None)
+        elif data and not data.isspace():
+            yield Line(number, data.rstrip(b"\r"))
+    if rest and not rest.isspace():
+        yield Line(number + 1, rest.rstrip(b"\r"), ended=False)
 
 
 def whole(path: Path, limits: Limits) -> bytes:
@@ -192,9 +231,9 @@ def _pieces(stream: Stream, limits: Limits) -> Iterator[bytes]:
         yield piece
 
 
-def _tail(number: int, held: list[bytes], skipping: bool) -> Iterator[Line]:
+def _tail(before: int, held: list[bytes], skipping: bool) -> Iterator[Block]:
     rest = b"".join(held)
     if skipping:
-        yield Line(number + 1, None)
-    elif rest and not rest.isspace():
-        yield Line(number + 1, rest.rstrip(b"\r"), ended=False)
+        yield Block(before, None)
+    elif rest:
+        yield Block(before, rest)

@@ -14,6 +14,7 @@ from sekisho.common.errors import UserError
 from sekisho.common.ids import BodyId, Tag, new_tag
 from sekisho.common.randomness import RandomBytes, seeded
 from sekisho.provider.balance import Line, lines_of
+from sekisho.provider.batches import Batch
 from sekisho.provider.columns import Rows, Tables
 from sekisho.provider.findings import Finding
 from sekisho.provider.gathering import Classify, Gathering, person_numbers
@@ -173,7 +174,9 @@ def prepare(
     )
     try:
         arranged = reader.arrange(files)
-        digests = _read_all(reader.read, arranged, gathering, provider_key, progress, limits)
+        digests = _read_all(
+            reader.batches or reader.read, arranged, gathering, provider_key, progress, limits
+        )
         return _prepared(gathering, digests, recipients, bodies, random, scratch)
     except BaseException:
         scratch.close()
@@ -230,7 +233,7 @@ def _prepared(
 
 
 def _read_all(
-    reader: Callable[[Path, Limits], Iterator[Record | Note]],
+    reader: Callable[[Path, Limits], Iterator[Record | Note | Batch]],
     files: Sequence[Path],
     gathering: Gathering,
     provider_key: bytes,
@@ -246,9 +249,14 @@ def _read_all(
             if isinstance(item, Note):
                 gathering.note(item)
                 continue
-            gathering.add(item)
-            done += 1
-            if progress and done % _EVERY == 0:
+            told = done // _EVERY
+            if isinstance(item, Batch):
+                gathering.take(item)
+                done += len(item)
+            else:
+                gathering.add(item)
+                done += 1
+            if progress and done // _EVERY > told:
                 progress(number, done)
         digest = keyed_digest(path, file_key)
         if digest is not None:

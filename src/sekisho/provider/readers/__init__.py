@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sekisho.common.errors import UserError
+from sekisho.provider.batches import Batch
 from sekisho.provider.readers import (
     checkup_cda,
     dicom,
@@ -21,6 +22,7 @@ from sekisho.provider.readers import (
     ssmix,
     table,
     uke,
+    uke_batches,
     vcf,
 )
 from sekisho.provider.readers.ssmix_storage import arranged
@@ -42,6 +44,7 @@ class Format:
 
     Args:
         family: formats of one family name the same source record alike, so that it supersedes.
+        batches: reads what ``read`` reads, much of it in columns at once, where that is known.
         unverified: which parts are read by a layout that no file or public text has confirmed.
         arrange: the files that given paths mean, in the order in which the last one counts; a
             format that is a folder of files looks into folders.
@@ -52,6 +55,7 @@ class Format:
     read: Callable[[Path, Limits], Iterator[Record | Note]]
     arrange: Callable[[Sequence[Path]], Sequence[Path]] = list
     unverified: str = ""
+    batches: Callable[[Path, Limits], Iterator[Record | Note | Batch]] | None = None
 
     @property
     def of_folders(self) -> bool:
@@ -71,6 +75,7 @@ FORMATS: dict[str, Format] = {
             uke.read,
             unverified="SB and CD of DPC receipts; the prefix of returned files (返戻); dental and "
             "dispensing receipts, which follow public programs and no public file",
+            batches=uke_batches.read,
         ),
         Format("checkup-cda", "checkup", checkup_cda.read),
         Format("dicom", "dicom", dicom.read),

@@ -11,9 +11,10 @@ files put MN before every receipt, repeat the header for each, and have no GO.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from sekisho.provider.readers.uke_layouts import RECEIPT_TYPES
 from sekisho.provider.readers.uke_lines import UkeLine
@@ -28,8 +29,9 @@ from sekisho.provider.records import (
     Unreadable,
     refused,
 )
-from sekisho.provider.sources import Limits, Line, SourceProblem, lines
+from sekisho.provider.sources import Block, Limits, Line, SourceProblem, blocks, lines_of
 
+T = TypeVar("T")
 _TYPE = re.compile(r"[A-Z]{2}")
 _RETURNED = re.compile(rb"\d{1,2},\d*,\d*,(?=[A-Z]{2}(?:,|$))")
 _HEADERS = ("IR", "YK")
@@ -37,7 +39,11 @@ _INSTITUTION = 10  # 都道府県(2), 点数表(1), 医療機関コード(7)
 
 
 @dataclass
-class _State:
+class State:
+    """What has been read of a file: its header, and the receipt that is being gathered."""
+
+    name: str
+    limits: Limits
     header: Header | None = None
     receipt: list[UkeLine] = field(default_factory=list)
     receipts: int = 0
@@ -46,21 +52,49 @@ class _State:
     managed: bool = False
     last: int = 0
 
+    def line(self, line: Line) -> Iterator[Record | Note]:
+        """Take the next line."""
+        self.last = line.number
+        yield from _line(self, _split(line))
+
+    def finish(self) -> Iterator[Record]:
+        """Yield the records of the receipt that has been gathered, if there is one."""
+        if not self.receipt:
+            return
+        receipt = Receipt(self.header, self.receipt)
+        self.receipts += 1
+        self.points += receipt.points or 0
+        self.receipt = []
+        yield from receipt_records(receipt)
+
 
 def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
     """Yield one record a line: refused, set aside, or with the rows that it gives."""
-    state = _State()
+    yield from read_blocks(path, limits, _lines)
+
+
+Taking = Callable[[State, Iterator[Block]], Iterator[T]]
+"""How the blocks of a file are read."""
+
+
+def read_blocks(path: Path, limits: Limits, take: Taking[T]) -> Iterator[T | Record | Note]:
+    """Yield what ``take`` makes of a file, and what its end says."""
+    state = State(path.name, limits)
     try:
-        for line in lines(path, limits):
-            state.last = line.number
-            yield from _line(state, _split(line), path.name, limits)
+        yield from take(state, blocks(path, limits))
     except SourceProblem as problem:
-        yield from _finish(state)
+        yield from state.finish()
         yield Note(problem.line, problem.code)
         return
-    yield from _finish(state)
+    yield from state.finish()
     if not (state.closed or state.managed):
         yield Note(state.last, "uke.go-missing")
+
+
+def _lines(state: State, found: Iterator[Block]) -> Iterator[Record | Note]:
+    for block in found:
+        for line in lines_of(block, state.limits):
+            yield from state.line(line)
 
 
 def _split(line: Line) -> UkeLine:
@@ -83,27 +117,28 @@ def _split(line: Line) -> UkeLine:
     return UkeLine(line.number, known, fields)
 
 
-def _line(state: _State, line: UkeLine, name: str, limits: Limits) -> Iterator[Record | Note]:
+def _line(state: State, line: UkeLine) -> Iterator[Record | Note]:
+    name = state.name
     if not line.kind:
         return
     if line.kind == "RE":
-        yield from _finish(state)
+        yield from state.finish()
         state.receipt = [line]
     elif line.kind in _HEADERS:
-        yield from _finish(state)
+        yield from state.finish()
         yield _institution(state, line, name)
     elif line.kind == "MN":
-        yield from _finish(state)
+        yield from state.finish()
         state.managed = True
         yield _aside(line, name, "no-table")
     elif line.kind == "GO":
-        yield from _finish(state)
+        yield from state.finish()
         yield from _control(state, line, name)
     elif state.receipt:
         state.receipt.append(line)
-        if len(state.receipt) > limits.receipt_lines:
+        if len(state.receipt) > state.limits.receipt_lines:
             state.receipt[0] = UkeLine(state.receipt[0].number, "RE", [], "uke.too-long")
-            yield from _finish(state)
+            yield from state.finish()
     elif line.problem or line.kind in (UNREADABLE, *RECEIPT_TYPES):
         code = line.problem or "uke.no-receipt"
         yield refused(line.kind, line.number, f"{name}/{line.number}", code)
@@ -119,7 +154,7 @@ def _aside(line: UkeLine, name: str, code: str) -> Record:
     return Record(line.kind, line.number, unit, outcome=Outcome.SET_ASIDE, code=code)
 
 
-def _institution(state: _State, line: UkeLine, name: str) -> Record:
+def _institution(state: State, line: UkeLine, name: str) -> Record:
     unit = f"{name}/{line.number}"
     state.header = None
     if line.problem or len(line.fields) < 7:
@@ -139,7 +174,7 @@ def _digits(text: str) -> bool:
     return text.isascii() and text.isdigit()
 
 
-def _control(state: _State, line: UkeLine, name: str) -> Iterator[Record | Note]:
+def _control(state: State, line: UkeLine, name: str) -> Iterator[Record | Note]:
     state.closed = True
     unit = f"GO/{name}/{line.number}"
     try:
@@ -156,14 +191,3 @@ def _control(state: _State, line: UkeLine, name: str) -> Iterator[Record | Note]
         yield Note(line.number, "uke.go-count", "GO")
     if points != state.points:
         yield Note(line.number, "uke.go-points", "GO")
-
-
-def _finish(state: _State) -> Iterator[Record]:
-    """Yield the records of the receipt that has been gathered, if there is one."""
-    if not state.receipt:
-        return
-    receipt = Receipt(state.header, state.receipt)
-    state.receipts += 1
-    state.points += receipt.points or 0
-    state.receipt = []
-    yield from receipt_records(receipt)

@@ -26,15 +26,15 @@ from sekisho.provider.readers.uke_values import (
 from sekisho.provider.records import UNREADABLE, Row, SetAside, Unreadable, row
 
 YEN_A_POINT = 10
-_SUSPECTED = "8002"  # 修飾語 「の疑い」
-_UNCODED = "0000999"
-_ENDED = ("2", "3", "4")  # 転帰: cured, died, stopped
-_DIED = "3"
-_ORAL = "21"  # 診療識別 内服: the count is the days supplied
-_ADMITTED_FOR, _PRIMARY, _SECONDARY = 32890, 32902, 32908
-_RANKS = {"11": _PRIMARY, "21": _ADMITTED_FOR}  # SB 傷病名区分: main, cause of admission
-_ITEM_COST = 5032
-_YEN = 44818592
+SUSPECTED = "8002"  # 修飾語 「の疑い」
+UNCODED = "0000999"
+ENDED = ("2", "3", "4")  # 転帰: cured, died, stopped
+DIED = "3"
+ORAL = "21"  # 診療識別 内服: the count is the days supplied
+_ADMITTED_FOR, PRIMARY, SECONDARY = 32890, 32902, 32908
+_RANKS = {"11": PRIMARY, "21": _ADMITTED_FOR}  # SB 傷病名区分: main, cause of admission
+ITEM_COST = 5032
+YEN = 44818592
 DOMAINS = {"1": "Procedure", "3": "Procedure", "4": "Procedure", "6": "Drug", "7": "Device"}
 """First digit of a レセプト電算コード → what it is of."""
 
@@ -101,33 +101,31 @@ def disease(line: UkeLine, of: Context, at: Diseases) -> tuple[Row, ...]:
     start = uke_day(line.get(at.start)) if own_start or line.get(at.start) else of.care_start
     outcome = line.get(at.outcome) or of.outcome
     system = DISEASE
-    if code == _UNCODED and at.icd and line.get(at.icd):
+    if code == UNCODED and at.icd and line.get(at.icd):
         code, system = line.get(at.icd), ICD10
-    modifiers = line.get(at.modifiers)
-    suspected = modifiers.isascii() and _SUSPECTED in re.findall(r"\d{4}", modifiers)
-    if suspected:
+    if is_suspected(line.get(at.modifiers)):
         made = row(
             "observation",
             of.first_visit,
             observation_date=start,
             observation_type_concept_id=of.claim_type,
-            value_source_value=_SUSPECTED,
+            value_source_value=SUSPECTED,
             observation_source_value=code,
             observation_source_system=system,
         )
     else:
-        main = _PRIMARY if line.get(at.main) == "01" else _SECONDARY
+        main = PRIMARY if line.get(at.main) == "01" else SECONDARY
         made = row(
             "condition_occurrence",
             of.first_visit,
             condition_start_date=start,
-            condition_end_date=max(start, of.month.last) if outcome in _ENDED else None,
+            condition_end_date=max(start, of.month.last) if outcome in ENDED else None,
             condition_type_concept_id=of.claim_type,
             condition_status_concept_id=_RANKS.get(line.get(at.rank), main),
             condition_source_value=code,
             condition_source_system=system,
         )
-    if outcome != _DIED:
+    if outcome != DIED:
         return (made,)
     return made, row("death", death_date=of.month.last, death_type_concept_id=32812)
 
@@ -139,7 +137,7 @@ def item(line: UkeLine, of: Context, at: Items) -> tuple[Row, ...]:
     if not days:
         raise SetAside("no-day")  # layouts before the day columns: the day cannot be known
     points = whole_number(line.get(at.points)) if line.get(at.points) else 0
-    oral = line.kind == "IY" and of.kinds.get(line.number) == _ORAL
+    oral = line.kind == "IY" and of.kinds.get(line.number) == ORAL
     made = []
     for when, count in days:
         visit = of.visit_on(when)
@@ -190,7 +188,6 @@ def device(
 
 
 def procedure(of: Context, visit: str | None, code: str, when: int, count: int) -> Row:
-    system = {"3": DENTAL_SERVICE, "4": DISPENSING_SERVICE}.get(code[0], SERVICE)
     return row(
         "procedure_occurrence",
         visit,
@@ -198,7 +195,7 @@ def procedure(of: Context, visit: str | None, code: str, when: int, count: int) 
         procedure_type_concept_id=of.claim_type,
         quantity=count,
         procedure_source_value=code,
-        procedure_source_system=system,
+        procedure_source_system=service_system(code),
     )
 
 
@@ -210,13 +207,28 @@ def cost(visit: str | None, code: str | None, when: int, points: int) -> Row:
     return row(
         "cost",
         visit,
-        cost_domain_id=DOMAINS.get(code[0], "Observation") if code else "Drug",
-        cost_type_concept_id=_ITEM_COST,
-        currency_concept_id=_YEN,
+        cost_domain_id=domain_of(code) if code else "Drug",
+        cost_type_concept_id=ITEM_COST,
+        currency_concept_id=YEN,
         total_charge=str(points * YEN_A_POINT),
         incurred_date=when,
         cost_source_value=code,
     )
+
+
+def is_suspected(modifiers: str) -> bool:
+    """Tell whether 修飾語コード, run together, hold that of a suspicion."""
+    return modifiers.isascii() and SUSPECTED in re.findall(r"\d{4}", modifiers)
+
+
+def service_system(code: str) -> str:
+    """Return the system of a code of what was done."""
+    return {"3": DENTAL_SERVICE, "4": DISPENSING_SERVICE}.get(code[0], SERVICE)
+
+
+def domain_of(code: str) -> str:
+    """Return what a レセプト電算コード is of."""
+    return DOMAINS.get(code[0], "Observation")
 
 
 def digits(text: str, length: int) -> str:

@@ -7,12 +7,12 @@ month, of type 32810 (a claim) and not 32813 (enrolment), so that nobody takes i
 from __future__ import annotations
 
 from sekisho.provider.readers.uke_layouts import Layout
-from sekisho.provider.readers.uke_lines import YEN_A_POINT, UkeLine
+from sekisho.provider.readers.uke_lines import YEN, YEN_A_POINT, UkeLine
 from sekisho.provider.readers.uke_values import Month, whole_number
 from sekisho.provider.records import Row, SetAside, row
 
 _CLAIM = 32810
-_VISIT_COST, _YEN = 5031, 44818592
+VISIT_COST = 5031
 _MUNICIPAL = 32725  # 国民健康保険
 _MUNICIPAL_KINDS = ("00", "67")  # 保険者番号 of 6 digits, padded; 退職者医療
 
@@ -33,8 +33,8 @@ def payer_rows(
                 "cost",
                 visit,
                 cost_domain_id="Visit" if layout.care else "Drug",
-                cost_type_concept_id=_VISIT_COST,
-                currency_concept_id=_YEN,
+                cost_type_concept_id=VISIT_COST,
+                currency_concept_id=YEN,
                 total_charge=str(whole_number(line.get(5)) * YEN_A_POINT),
                 incurred_date=month.last,
                 cost_source_value=line.kind,
@@ -50,12 +50,12 @@ def payer_rows(
 
 
 def _periods(insurer: str, month: Month) -> tuple[Row, Row]:
-    law = insurer.zfill(8)[:2]
+    law = law_of(insurer)
     insured = row(
         "payer_plan_period",
         payer_plan_period_start_date=month.first,
         payer_plan_period_end_date=month.last,
-        payer_concept_id=_MUNICIPAL if law in _MUNICIPAL_KINDS else 0,
+        payer_concept_id=concept_of(law),
         payer_source_value=law,
     )
     observed = row(
@@ -65,3 +65,13 @@ def _periods(insurer: str, month: Month) -> tuple[Row, Row]:
         period_type_concept_id=_CLAIM,
     )
     return insured, observed
+
+
+def law_of(insurer: str) -> str:
+    """Return the 法別番号 of a 保険者番号."""
+    return insurer.zfill(8)[:2]
+
+
+def concept_of(law: str) -> int:
+    """Return the concept of the payers under a 法別番号; 0: none."""
+    return _MUNICIPAL if law in _MUNICIPAL_KINDS else 0

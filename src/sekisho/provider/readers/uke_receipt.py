@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import date
 
 from sekisho.provider.readers import uke_dispensing, uke_dpc
 from sekisho.provider.readers.fhir_patient import doubts, key_of, name_key
@@ -31,13 +32,14 @@ from sekisho.provider.records import (
 )
 from sekisho.pseudonym.identifiers import JP_INSURED, JP_LOCAL, JP_PUBLIC_PAYER
 
-_SEXES = {"1": "male", "2": "female"}
-_VISITED = ("11", "12")  # 診療識別: 初診, 再診
-_INSURED = "1"  # SN, JD 負担者種別: 医療保険
-_COUNTED_DAY = "1"  # JD: a day of care that counts
-_LEAST_FIELDS = {"RE": 9, "HO": 6, "KO": 6, "SN": 7, "SY": 7, "HS": 5, "SB": 6, "BU": 3, "CD": 6}
-_LEAST_FIELDS |= {"SI": 7, "SS": 7, "IY": 4, "TO": 4, "CZ": 6, "KI": 6}
-_CLAIM = 32810
+SEXES = {"1": "male", "2": "female"}
+VISITED = ("11", "12")  # 診療識別: 初診, 再診
+INSURED = "1"  # SN, JD 負担者種別: 医療保険
+COUNTED_DAY = "1"  # JD: a day of care that counts
+LEAST_FIELDS = {"RE": 9, "HO": 6, "KO": 6, "SN": 7, "SY": 7, "HS": 5, "SB": 6, "BU": 3, "CD": 6}
+LEAST_FIELDS |= {"SI": 7, "SS": 7, "IY": 4, "TO": 4, "CZ": 6, "KI": 6}
+CLAIM = 32810
+ADMITTED_KINDS = ("1", "3", "5", "7", "9")  # last digit of レセプト種別: an inpatient's
 
 _READERS: dict[str, Callable[[UkeLine, Context], tuple[Row, ...]]] = {
     "BU": uke_dpc.group,
@@ -115,7 +117,7 @@ class _Made:
 
     def __init__(self, receipt: Receipt) -> None:
         head = receipt.lines[0]
-        if len(head.fields) < _LEAST_FIELDS["RE"]:
+        if len(head.fields) < LEAST_FIELDS["RE"]:
             raise Unreadable("uke.short-line")
         if receipt.header is None:
             raise Unreadable("uke.no-institution")
@@ -125,8 +127,8 @@ class _Made:
         self.receipt, self.layout, self.payer = receipt, layout, receipt.payer
         self.month = Month(head.get(3))
         self.birth = uke_day(head.get(6))
-        self.sex = _SEXES.get(head.get(5), "unknown")
-        self.inpatient = layout.care and head.get(2)[3:4] in ("1", "3", "5", "7", "9")
+        self.sex = SEXES.get(head.get(5), "unknown")
+        self.inpatient = layout.care and head.get(2)[3:4] in ADMITTED_KINDS
         self.kinds = unit_kinds(receipt.lines)
         self.prescriptions = {} if layout.care else uke_dispensing.prescriptions(receipt.lines)
         self.group = receipt.first("BU")
@@ -172,7 +174,7 @@ class _Made:
     def line(self, line: UkeLine, part: int) -> Record:
         if not line.usable:
             return self._fate(line, part, Outcome.REFUSED, line.problem or "uke.short-line")
-        if len(line.fields) < _LEAST_FIELDS.get(line.kind, 0):
+        if len(line.fields) < LEAST_FIELDS.get(line.kind, 0):
             return self._fate(line, part, Outcome.REFUSED, "uke.short-line")
         try:
             rows = self._rows(line)
@@ -213,21 +215,19 @@ class _Made:
 
     def _identity(self, institution: str) -> Identity:
         payer, head = self.payer, self.receipt.lines[0]
-        birth, sex = calendar_date(self.birth), self.sex
-        chart = head.get(self.layout.chart)
-        others = ((f"{JP_LOCAL}{institution}", chart),) if chart else ()
-        kana = head.get(self.layout.kana)
-        by_name = name_key(kana, birth, sex)
         if payer is None:
             return Identity((self.unit,), None, NO_IDENTIFIER)  # no receipt without a payer
-        if payer.kind == "KO":
-            key, problem = key_of(JP_PUBLIC_PAYER, f"{payer.get(1)}::{payer.get(2)}:")
-        else:
-            own = (x for x in self.receipt.lines if x.kind == "SN" and x.get(1) == _INSURED)
-            branch = next((x.get(6) for x in own if x.get(6)), "")
-            value = ":".join((payer.get(1), payer.get(2), payer.get(3), branch))
-            key, problem = key_of(JP_INSURED, value, birth, sex)
-        return Identity((self.unit,), key, problem, others, by_name, doubts(key), kana)
+        own = (x for x in self.receipt.lines if x.kind == "SN" and x.get(1) == INSURED)
+        return identity_of(
+            self.unit,
+            payer.kind,
+            (payer.get(1), payer.get(2), payer.get(3)),
+            next((x.get(6) for x in own if x.get(6)), ""),
+            (f"{JP_LOCAL}{institution}", head.get(self.layout.chart)),
+            head.get(self.layout.kana),
+            calendar_date(self.birth),
+            self.sex,
+        )
 
     def _visits(self, head: UkeLine) -> dict[int, str]:
         """Return start day → local name of the visits, in order.
@@ -238,11 +238,11 @@ class _Made:
         for line in self.receipt.lines:
             if not line.usable:
                 continue
-            if line.kind == "JD" and line.get(1) == _INSURED:
+            if line.kind == "JD" and line.get(1) == INSURED:
                 counted |= self._counted(line)
             used = self._used(line)
             days |= used
-            if line.kind in ("SI", "SS") and self.kinds.get(line.number) in _VISITED:
+            if line.kind in ("SI", "SS") and self.kinds.get(line.number) in VISITED:
                 visited |= used
         self.last_day = max(days, default=None)
         if self.inpatient:
@@ -269,7 +269,7 @@ class _Made:
 
     def _counted(self, line: UkeLine) -> set[int]:
         marks = line.fields[2 : 2 + self.month.length]
-        return {self.month.at(n) for n, mark in enumerate(marks, 1) if mark.strip() == _COUNTED_DAY}
+        return {self.month.at(n) for n, mark in enumerate(marks, 1) if mark.strip() == COUNTED_DAY}
 
     def _visit_rows(self, head: UkeLine) -> Iterator[Row]:
         for start, name in self.visits.items():
@@ -280,7 +280,7 @@ class _Made:
                 visit_concept_id=9201 if self.inpatient else 9202,
                 visit_start_date=start,
                 visit_end_date=end,
-                visit_type_concept_id=_CLAIM,
+                visit_type_concept_id=CLAIM,
                 visit_source_value=head.get(2) if head.get(2).isdigit() else None,
             )
 
@@ -290,6 +290,31 @@ class _Made:
     def _visit_on(self, when: int) -> str | None:
         before = [start for start in self.visits if start <= when]
         return self.visits[before[-1]] if before else self._first_visit()
+
+
+def identity_of(
+    unit: str,
+    kind: str,
+    numbers: tuple[str, str, str],
+    branch: str,
+    chart: tuple[str, str],
+    kana: str,
+    birth: date,
+    sex: str,
+) -> Identity:
+    """Return whose a receipt is.
+
+    Args:
+        kind: HO, or KO where public assistance alone pays; ``numbers`` are its first fields.
+        chart: the institution's own number, under its system.
+    """
+    if kind == "KO":
+        key, problem = key_of(JP_PUBLIC_PAYER, f"{numbers[0]}::{numbers[1]}:")
+    else:
+        key, problem = key_of(JP_INSURED, ":".join((*numbers, branch)), birth, sex)
+    others = (chart,) if chart[1] else ()
+    by_name = name_key(kana, birth, sex)
+    return Identity((unit,), key, problem, others, by_name, doubts(key), kana)
 
 
 def _unit(header: Header, month: Month, head: UkeLine, layout: Layout) -> str:

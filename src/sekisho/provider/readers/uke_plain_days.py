@@ -1,0 +1,190 @@
+"""The days of plain receipts, in columns: on which something was done, and the visits they give."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sekisho.provider.readers.uke_layouts import MEDICAL
+from sekisho.provider.readers.uke_lines import ORAL
+from sekisho.provider.readers.uke_plain import Receipts
+from sekisho.provider.readers.uke_receipt import COUNTED_DAY, INSURED, VISITED
+from sekisho.provider.readers.uke_split import each, mapped
+from sekisho.provider.readers.uke_values import uke_day, whole_number
+from sekisho.provider.scalars import flag, int32, int64, null, text
+
+MOST = 100_000_000
+"""Larger counts and points are read one by one, so that their product, in yen, fits."""
+_NOWHERE = 1 << 30
+_JD_DAYS = 2
+_CARRIERS = ("SI", "IY", "TO", "CO")
+"""Record types whose first field, 診療識別, holds for the lines after them."""
+
+
+@dataclass(frozen=True)
+class Days:
+    """All places are int32.
+
+    Args:
+        items: the lines of what was done, given or used; `oral`: whether each is of 内服.
+        item: of each day of an item its place in ``items``; `rec`: its receipt.
+        date, count: the day, as days since 1970-01-01, and how often.
+        visit: the visit that the day belongs to; null: none.
+        visit_rec, visit_start: receipt and first day of each visit, in order.
+        first_visit: of each receipt; null: none. `only_visit`: where it has no other.
+        last: the last day of each receipt on which something was done; null: none.
+    """
+
+    items: pa.Array
+    oral: pa.Array
+    item: pa.Array
+    rec: pa.Array
+    date: pa.Array
+    count: pa.Array
+    visit: pa.Array
+    visit_rec: pa.Array
+    visit_start: pa.Array
+    first_visit: pa.Array
+    only_visit: pa.Array
+    last: pa.Array
+
+
+def days_of(of: Receipts) -> Days:
+    """Return the days of the receipts; those with a day that cannot be read are spoilt."""
+    lines, layout = of.lines, MEDICAL.items
+    starts = {kind: at.days for kind, at in layout.items()} | {"JD": _JD_DAYS}
+    line, column, place = lines.filled()
+    first = lines.by_kind(lambda kind: starts.get(kind, _NOWHERE), pa.int32())
+    column = pc.add(pc.subtract(column, first.take(line)), int32(1))
+    inside = pc.and_(pc.greater(column, int32(0)), pc.less_equal(column, int32(31)))
+    line, column = line.filter(inside), column.filter(inside)
+    found = lines.values.take(place.filter(inside))
+    counted = pa.array([], pa.int32())
+    if "JD" in lines.kinds:
+        marks = lines.by_kind(lambda kind: kind == "JD", pa.bool_()).take(line)
+        counted = _counted(of, line.filter(marks), column.filter(marks), found.filter(marks))
+        others = pc.invert(marks)
+        line, column, found = line.filter(others), column.filter(others), found.filter(others)
+    rec = of.rec.take(line)
+    count = mapped(found, whole_number, pa.int64())
+    none = pc.equal(count, int64(0))
+    beyond = pc.greater(column, of.length.take(rec))
+    wrong = pc.or_(pc.greater(count, int64(MOST)), pc.and_(beyond, pc.invert(none)))
+    of.spoil(wrong, rec)
+    used = pc.invert(pc.fill_null(none, flag(True)))
+    count = pc.min_element_wise(count, int64(MOST))
+    line, column, rec, count = (of_day.filter(used) for of_day in (line, column, rec, count))
+    items = lines.of(*layout)
+    numbers = lines.by_kind(lambda kind: int(kind in layout), pa.int32())
+    item = pc.subtract(pc.cumulative_sum(numbers).take(line), int32(1))
+    oral, seen = _unit_kinds(of)
+    done = lines.by_kind(lambda kind: kind == "SI", pa.bool_()).take(items)
+    visited = pc.and_(seen, done).take(item)
+    key = _key(rec, column)
+    keys, admitted = _visits(of, rec, key, visited, counted)
+    visit_rec = pc.shift_right(keys, int32(5))
+    start = _day(of, visit_rec, pc.bit_wise_and(keys, int32(31)))
+    start = pc.if_else(pc.is_valid(admitted.take(visit_rec)), admitted.take(visit_rec), start)
+    everyone = pa.array(range(len(of)), pa.int32())
+    low = pc.search_sorted(keys, _key(everyone, int32(0)), side="left").cast(pa.int32())
+    high = pc.search_sorted(keys, _key(everyone, int32(31)), side="right").cast(pa.int32())
+    first_visit = pc.if_else(pc.less(low, high), low, null(low))
+    only = pc.if_else(pc.equal(pc.subtract(high, low), int32(1)), low, null(low))
+    latest = pc.search_sorted(keys, key, side="right").cast(pa.int32())
+    latest = pc.max_element_wise(pc.subtract(latest, int32(1)), first_visit.take(rec))
+    visit = pc.if_else(pc.is_valid(first_visit.take(rec)), latest, null(latest))
+    return Days(
+        items,
+        oral,
+        item,
+        rec,
+        _day(of, rec, column),
+        count,
+        visit,
+        visit_rec,
+        start,
+        first_visit,
+        only,
+        _last(of, rec, column),
+    )
+
+
+def _counted(of: Receipts, line: pa.Array, column: pa.Array, found: pa.Array) -> pa.Array:
+    """Return the days that JD counts, of receipts of outpatients, as keys."""
+    rec = of.rec.take(line)
+    marked = mapped(found, lambda mark: mark.strip() == COUNTED_DAY, pa.bool_())
+    own = pc.equal(of.lines.get(line, 1), text(INSURED))
+    inside = pc.less_equal(column, of.length.take(rec))
+    counts = pc.and_(pc.and_(marked, own), pc.and_(inside, pc.invert(of.inpatient.take(rec))))
+    return _key(rec, column).filter(counts)
+
+
+def _unit_kinds(of: Receipts) -> tuple[pa.Array, pa.Array]:
+    """Return of each item whether its 診療識別 is 内服, and whether it is 初診 or 再診.
+
+    A blank one is that of the line before.
+    """
+    lines = of.lines
+    carriers = lines.of("RE", *_CARRIERS)
+    head = lines.by_kind(lambda kind: kind == "RE", pa.bool_()).take(carriers)
+    places, kinds = each(lines.at(carriers, 1), str.strip)
+    blank = pa.array([not kind for kind in kinds], pa.bool_()).take(places)
+    # what no line has at all, says that the receipt has none yet
+    own = pc.if_else(head, int32(len(kinds)), pc.if_else(blank, null(places), places))
+    items = lines.by_kind(lambda kind: kind in MEDICAL.items, pa.bool_()).take(carriers)
+    found = pc.fill_null_forward(own).filter(items)
+    oral = pa.array([*(kind == ORAL for kind in kinds), False], pa.bool_())
+    seen = pa.array([*(kind in VISITED for kind in kinds), False], pa.bool_())
+    return oral.take(found), seen.take(found)
+
+
+def _visits(
+    of: Receipts, rec: pa.Array, key: pa.Array, visited: pa.Array, counted: pa.Array
+) -> tuple[pa.Array, pa.Array]:
+    """Return the visits as sorted keys, and the day on which each receipt says it began, or null.
+
+    An outpatient's are the days that are counted, else visited, else the first of all days.
+    """
+    told = of.head(8)
+    admitted = mapped(told, lambda day: uke_day(day) if day else None, pa.int32())
+    admitted = pc.if_else(of.inpatient, admitted, null(admitted))
+    of.spoil(pc.and_(of.inpatient, pc.and_(pc.not_equal(told, text("")), pc.is_null(admitted))))
+    everyone = pa.array(range(len(of)), pa.int32())
+    settled = everyone.filter(pc.is_valid(admitted))
+    found = [_key(settled, int32(0))]
+    outside = pc.invert(of.inpatient)
+    if len(counted):
+        counted = pc.unique(counted)
+        found.append(counted)
+        settled = pc.unique(pa.concat_arrays([settled, pc.shift_right(counted, int32(5))]))
+        outside = pc.and_(outside, pc.invert(pc.is_in(everyone, value_set=settled)))
+    seen = pc.unique(key.filter(pc.and_(visited, outside.take(rec))))
+    found.append(seen)
+    settled = pc.unique(pa.concat_arrays([settled, pc.shift_right(seen, int32(5))]))
+    left = pc.invert(pc.is_in(everyone, value_set=settled)).take(rec)
+    days = pa.table([rec.filter(left), key.filter(left)], ["rec", "key"])
+    first = days.group_by("rec", use_threads=False).aggregate([("key", "min")])
+    found.append(first["key_min"].combine_chunks())
+    keys = pa.concat_arrays(found)
+    return keys.take(pc.sort_indices(keys)), admitted
+
+
+def _last(of: Receipts, rec: pa.Array, column: pa.Array) -> pa.Array:
+    inside = of.inpatient.take(rec)
+    days = pa.table([rec.filter(inside), column.filter(inside)], ["rec", "day"])
+    last = days.group_by("rec", use_threads=False).aggregate([("day", "max")]).combine_chunks()
+    places = pc.index_in(
+        pa.array(range(len(of)), pa.int32()), value_set=last["rec"].combine_chunks()
+    )
+    column = last["day_max"].combine_chunks().take(places)
+    return pc.add(pc.subtract(of.first_day, int32(1)), column)
+
+
+def _key(rec: pa.Array, column: pa.Array | pa.Scalar) -> pa.Array:
+    return pc.add(pc.shift_left(rec, int32(5)), column)
+
+
+def _day(of: Receipts, rec: pa.Array, column: pa.Array) -> pa.Array:
+    return pc.add(pc.subtract(of.first_day, int32(1)).take(rec), column)

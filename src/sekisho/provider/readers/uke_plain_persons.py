@@ -1,0 +1,88 @@
+"""Whose plain receipts are: told from the shape of the numbers, looked up when it is asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from sekisho.provider.readers.fhir_patient import doubts, key_of
+from sekisho.provider.readers.uke_receipt import identity_of
+from sekisho.provider.readers.uke_split import mapped
+from sekisho.provider.readers.uke_values import calendar_date
+from sekisho.provider.records import Identity
+from sekisho.provider.scalars import text
+from sekisho.pseudonym.identifiers import JP_INSURED, JP_PUBLIC_PAYER
+from sekisho.pseudonym.numbers import is_my_number
+
+_SIMPLE = "^[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]{0,11}$"  # too short for an individual number
+_CHART = "^[!-~]{0,11}$"
+
+
+@dataclass(frozen=True)
+class Persons:
+    """Whose each receipt is; what `identity_of` makes of it is made when it is asked for."""
+
+    unit: pa.Array = field(repr=False)
+    insured: pa.Array = field(repr=False)
+    numbers: tuple[pa.Array, ...] = field(repr=False)
+    branch: pa.Array = field(repr=False)
+    chart_system: str = field(repr=False)
+    chart: pa.Array = field(repr=False)
+    kana: pa.Array = field(repr=False)
+    birth: pa.Array = field(repr=False)
+    sex: pa.Array = field(repr=False)
+
+    def __call__(self, place: int) -> Identity:
+        return identity_of(
+            self.unit[place].as_py(),
+            "HO" if self.insured[place].as_py() else "KO",
+            tuple(column[place].as_py() for column in self.numbers),
+            self.branch[place].as_py(),
+            (self.chart_system, self.chart[place].as_py()),
+            self.kana[place].as_py(),
+            calendar_date(self.birth[place].as_py()),
+            self.sex[place].as_py(),
+        )
+
+    def filter(self, kept: pa.Array) -> Persons:
+        """Return those that are kept."""
+        return Persons(
+            self.unit.filter(kept),
+            self.insured.filter(kept),
+            tuple(column.filter(kept) for column in self.numbers),
+            self.branch.filter(kept),
+            self.chart_system,
+            self.chart.filter(kept),
+            self.kana.filter(kept),
+            self.birth.filter(kept),
+            self.sex.filter(kept),
+        )
+
+    def surely_known(self) -> pa.Array:
+        """Return which have, by the mere shape of their numbers, a key without a doubt."""
+        payer, symbol, number = self.numbers
+        matches = pc.match_substring_regex
+        insurer = mapped(payer, lambda field: _is_payer(JP_INSURED, f"{field}::1:01"), pa.bool_())
+        public = mapped(payer, lambda field: _is_payer(JP_PUBLIC_PAYER, f"{field}::1:"), pa.bool_())
+        simple = pc.and_(matches(symbol, _SIMPLE), matches(number, _SIMPLE))
+        simple = pc.and_(simple, matches(self.branch, "^[0-9]{0,2}$"))
+        simple = pc.and_(pc.and_(simple, pc.not_equal(number, text(""))), insurer)
+        shared = pc.and_(public, matches(symbol, "^[0-9]{1,7}$"))
+        return pc.and_(pc.if_else(self.insured, simple, shared), matches(self.chart, _CHART))
+
+
+def _is_payer(system: str, value: str) -> bool:
+    key, _ = key_of(system, value)
+    return key is not None and not doubts(key)
+
+
+def is_known(identity: Identity) -> bool:
+    """Tell whether somebody is known by a key that nobody needs to look at."""
+    return (
+        identity.key is not None
+        and not identity.problem
+        and not identity.doubts
+        and not any(is_my_number(value) for _, value in identity.others)
+    )
