@@ -24,7 +24,8 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from sekisho.provider import Limits, Profile, read
+from sekisho.provider import FORMATS, Limits, Profile
+from sekisho.provider.batches import Batch
 from sekisho.provider.gathering import Gathering
 from sekisho.provider.records import Note
 from sekisho.provider.scratch import Scratch
@@ -66,8 +67,9 @@ def floor(path: Path) -> float:
     return time.process_time() - started
 
 
-def gathered(path: Path) -> tuple[float, int]:
-    """Return the CPU seconds from the file to gathered columns, and how many lines were taken."""
+def gathered(path: Path) -> tuple[float, float, int]:
+    """Return the CPU seconds from the file to gathered columns, those of telling whose they are
+    (as many keys as receipts, for each has a number of its own), and how many lines were taken."""
     started = time.process_time()
     gathering = Gathering(
         "uke",
@@ -81,13 +83,19 @@ def gathered(path: Path) -> tuple[float, int]:
     )
     gathering.open_file(path.name)
     taken = 0
-    for item in read("uke", [path]):
+    reader = FORMATS["uke"]
+    for item in (reader.batches or reader.read)(path, Limits()):
         if isinstance(item, Note):
             gathering.note(item)
+        elif isinstance(item, Batch):
+            gathering.take(item)
+            taken += len(item)
         else:
             gathering.add(item)
             taken += 1
-    return time.process_time() - started, taken
+    columns = time.process_time()
+    gathering.resolve()
+    return columns - started, time.process_time() - columns, taken
 
 
 def measure(sample: Path, size: int) -> Measured:
@@ -97,9 +105,16 @@ def measure(sample: Path, size: int) -> Measured:
         write(sample, path, RECEIPTS * size)
         megabytes = path.stat().st_size / 1e6
         bare = floor(path)
-        ours, taken = gathered(path)
+        ours, persons, taken = gathered(path)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"mb": megabytes, "floor": bare, "ours": ours, "lines": taken, "peak": peak}
+    return {
+        "mb": megabytes,
+        "floor": bare,
+        "ours": ours,
+        "persons": persons,
+        "lines": taken,
+        "peak": peak,
+    }
 
 
 def measured(sample: Path, size: int) -> Measured:
@@ -120,6 +135,10 @@ def rows_of(runs: dict[int, Sequence[Measured]]) -> list[dict[str, Any]]:
         speed = median(one["mb"] / one["ours"] for one in ones)
         ratio = median(one["floor"] / one["ours"] for one in ones)
         peak = round(max(one["peak"] for one in ones))
+        made.append(row(name, round(speed, 2), "MB per CPU second", "csv module", ratio, peak))
+        speed = median(one["mb"] / (one["ours"] + one["persons"]) for one in ones)
+        ratio = median(one["floor"] / (one["ours"] + one["persons"]) for one in ones)
+        name = f"receipts (UKE), file to columns and persons' keys, {size}x"
         made.append(row(name, round(speed, 2), "MB per CPU second", "csv module", ratio, peak))
         if size > 1:
             each = median(one["ours"] / one["mb"] for one in ones)
