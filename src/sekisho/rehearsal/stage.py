@@ -20,8 +20,8 @@ from sekisho.rehearsal.cast import OBSERVER
 from sekisho.web.launch import Fleet
 
 STILL_SECONDS = 900.0
-PAUSE = (0.03, 0.15)
-"""Seconds between two looks at the bodies: at first, and after a while; a look costs them work."""
+WAIT_SECONDS = 2
+"""How long a body that has work may keep us waiting for its answer; then we look after others."""
 
 
 @dataclass
@@ -79,7 +79,6 @@ class Stage:
         """
         deadline = time.monotonic() + STILL_SECONDS
         before: int | None = None
-        pause, longest = PAUSE
         while True:
             done = self._done()
             if done is not None and before == done:
@@ -89,14 +88,12 @@ class Stage:
                 raise PeerError("body.died", f"Ended on the way: {', '.join(self.fleet.dead())}.")
             if time.monotonic() > deadline:
                 raise PeerError("rehearsal.restless", f"Tasks of {self.busy} still wait.")
-            time.sleep(pause)
-            pause = min(pause * 1.3, longest)
 
     def _done(self) -> int | None:
         """Return how many tasks all bodies have done; None as soon as one has work."""
         done = 0
         for body in sorted(self.deployment.urls, key=lambda one: one != self.busy):
-            queue = self.ask(OBSERVER, body, "rehearsal/queue")
+            queue = self.ask(OBSERVER, body, f"rehearsal/queue?wait={WAIT_SECONDS}")
             if queue["waiting"]:
                 self.busy = body
                 return None

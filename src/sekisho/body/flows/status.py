@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from datetime import date
 
@@ -14,6 +15,10 @@ from sekisho.body.flows import figures as collect
 from sekisho.body.generations import generation
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.errors import UserError
+
+LONGEST_WAIT = 5
+PAUSE = (0.01, 0.1)
+"""Seconds between two looks at the queue: at first, and after a while."""
 
 
 def notice(body: Body, message: Incoming) -> Outcome:
@@ -35,9 +40,19 @@ def head(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Jso
 
 
 def queue(body: Body, sender: str, params: Mapping[str, str], data: bytes) -> Json:
-    """Return how much work waits (a rehearsal moves its clock when nothing does)."""
-    waiting: Json = body.store.queue()
-    return waiting
+    """Return how much work waits (a rehearsal moves its clock when nothing does).
+
+    Who asks may be answered later: when nothing waits, or after ``wait`` seconds. That costs less
+    than to be asked again and again.
+    """
+    until = time.monotonic() + min(int(params.get("wait", "0")), LONGEST_WAIT)
+    pause, longest = PAUSE
+    while True:
+        found: Json = body.store.queue()
+        if not found["waiting"] or time.monotonic() >= until:
+            return found
+        time.sleep(pause)
+        pause = min(pause * 1.3, longest)
 
 
 def set_clock(body: Body, message: Incoming) -> Outcome:
