@@ -26,7 +26,8 @@ from sekisho.common.atomicfile import sync_folder, write_atomically
 from sekisho.common.clock import Clock, SystemClock
 from sekisho.common.errors import Defect, Refusal
 from sekisho.exchange.messages import REMEMBER
-from sekisho.web.store.models import Counter, Event, Message, Nonce, Record, StagedEntry
+from sekisho.web.store import records
+from sekisho.web.store.models import Counter, Event, Message, Nonce, StagedEntry
 
 LEDGER = "ledger"
 NONCE_LENGTH = 80
@@ -49,20 +50,18 @@ class DjangoStore:
         return transaction.atomic()
 
     def get(self, kind: str, key: str) -> Json | None:
-        # There is one at most: `first` would have it sorted, which costs more than the question.
-        rows = Record.objects.filter(kind=kind, key=key).values_list("data", flat=True)
-        return next(iter(rows), None)
+        rows = list(records.of(kind, key))
+        return rows[0][1] if rows else None
 
     def find(self, kind: str, prefix: str = "") -> Iterator[tuple[str, Json]]:
-        """Yield records in order of key. SQLite's LIKE does not know case, so we look again."""
-        rows = Record.objects.filter(kind=kind, key__startswith=prefix).values_list("key", "data")
-        yield from sorted((r for r in rows if r[0].startswith(prefix)), key=lambda row: row[0])
+        """Yield records in order of key, by code point."""
+        yield from sorted(records.beginning(kind, prefix), key=lambda row: row[0])
 
     def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None:
-        Record.objects.update_or_create(kind=kind, key=key, defaults={"data": dict(data)})
+        records.put(kind, key, data)
 
     def drop(self, kind: str, key: str) -> None:
-        Record.objects.filter(kind=kind, key=key).delete()
+        records.drop(kind, key)
 
     def events(self, stream: str) -> list[Json]:
         rows = Event.objects.filter(stream=stream).order_by("sequence")
@@ -295,12 +294,12 @@ class DjangoStore:
         return found
 
     def queue(self) -> Json:
-        waiting = DBTaskResult.objects.filter(status__in=("READY", "RUNNING")).count()
-        done = DBTaskResult.objects.filter(status__in=("SUCCESSFUL", "FAILED")).count()
+        rows = DBTaskResult.objects.order_by().values_list("status").annotate(Count("id"))
+        tasks = dict(rows)
         failed = Message.objects.filter(state="failed").values("id", "path", "peer")
         return {
-            "waiting": waiting,
-            "done": done,
+            "waiting": tasks.get("READY", 0) + tasks.get("RUNNING", 0),
+            "done": tasks.get("SUCCESSFUL", 0) + tasks.get("FAILED", 0),
             "failed": sorted(failed, key=lambda message: message["id"]),
         }
 
