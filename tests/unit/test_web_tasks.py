@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -63,3 +64,25 @@ def test_an_error_of_ours_is_tried_again_and_then_given_up_without_its_text(
     attempts = [task.args_kwargs["args"] for task in tasks_for(unknown)]
     assert attempts == [[unknown, n + 1] for n in range(DEFECT_ATTEMPTS - 1)]
     assert not any(task.traceback for task in tasks_for(unknown))
+
+
+def test_the_worker_looks_for_what_may_be_taken_up_now_and_not_for_what_is_to_wait(
+    service: Service,
+) -> None:
+    from django.utils import timezone
+    from django_tasks_db.models import DBTaskResult
+
+    from sekisho.web.tasks import deliver, is_anything_ready
+
+    DBTaskResult.objects.all().delete()
+    assert not is_anything_ready()
+    later = timezone.now() + timedelta(hours=1)
+    deliver.using(run_after=later).enqueue("a" * 32, 1)
+    assert not is_anything_ready()
+    DBTaskResult.objects.update(run_after=timezone.now())
+    assert is_anything_ready()
+    DBTaskResult.objects.update(run_after=later)
+    deliver.enqueue("b" * 32)
+    assert is_anything_ready()
+    DBTaskResult.objects.update(status="RUNNING")
+    assert not is_anything_ready()

@@ -166,7 +166,7 @@ def work(bell: Bell) -> None:
     """Run the worker's loop: do what is ready, then wait for the bell."""
     from django_tasks_db.management.commands.db_worker import Worker
 
-    from sekisho.web.tasks import await_next_day
+    from sekisho.web.tasks import await_next_day, is_anything_ready
 
     await_next_day()
     worker = Worker(
@@ -184,7 +184,9 @@ def work(bell: Bell) -> None:
         try:
             while worker.running:
                 worker.run()
-                bell.wait(IDLE_SECONDS)
+                # The library's look locks the database for writing: a cheaper one goes before.
+                while worker.running and not bell.wait(IDLE_SECONDS) and not is_anything_ready():
+                    pass
             return
         except Exception as error:
             if not is_full(error):

@@ -90,6 +90,14 @@ def await_next_day(at: datetime | None = None) -> None:
         begin_day.using(run_after=at).enqueue()
 
 
+def is_anything_ready() -> bool:
+    """Say whether a task waits that may be taken up now."""
+    from django_tasks_db.models import DBTaskResult
+
+    ready: bool = DBTaskResult.objects.ready().exists()  # type: ignore[attr-defined]
+    return ready
+
+
 def when_there_is_room(work: Callable[[], T]) -> T:
     """Do ``work``; where the disk is full, wait for room and do it again, however often.
 
