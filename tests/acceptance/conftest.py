@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,9 @@ from foreign import write_foreign_scenario
 from runs import Rehearsals, Resending, Run, first_study
 
 from sekisho.rehearsal.scenario import Scenario, read_scenario
+
+MEMORY = Path("/dev/shm")
+ENOUGH = 4 * 2**30
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -27,8 +32,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def rehearsals(tmp_path_factory: pytest.TempPathFactory) -> Rehearsals:
-    return Rehearsals(tmp_path_factory.mktemp("rehearsals"))
+def rehearsals(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Rehearsals]:
+    """Runs in memory where there is room; they stay there only if a test failed.
+
+    A run waits for the disk some thousand times. No test cuts the power: what a killed process
+    has written is there on either.
+    """
+    if not (MEMORY.is_dir() and shutil.disk_usage(MEMORY).free > ENOUGH):
+        yield Rehearsals(tmp_path_factory.mktemp("rehearsals"))
+        return
+    folder = Path(tempfile.mkdtemp(prefix="sekisho-rehearsals-", dir=MEMORY))
+    yield Rehearsals(folder)
+    if not request.session.testsfailed:
+        shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
