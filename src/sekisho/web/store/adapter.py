@@ -26,7 +26,7 @@ from sekisho.common.atomicfile import sync_folder, write_atomically
 from sekisho.common.clock import Clock, SystemClock
 from sekisho.common.errors import Defect, Refusal
 from sekisho.exchange.messages import REMEMBER
-from sekisho.web.store import records
+from sekisho.web.store import nonces, records
 from sekisho.web.store.models import Counter, Event, Message, Nonce, StagedEntry
 
 LEDGER = "ledger"
@@ -269,7 +269,7 @@ class DjangoStore:
             raise Refusal("message.bad-nonce", f"A nonce is longer than {NONCE_LENGTH} characters.")
         now = self._clock.now()
         self._forget_nonces(now)
-        return not _added(Nonce(sender=sender, nonce=nonce, at=now))
+        return not nonces.added(sender, nonce, now)
 
     def _forget_nonces(self, now: datetime) -> None:
         """Forget, now and then, the nonces of requests that have expired meanwhile."""
@@ -304,7 +304,7 @@ class DjangoStore:
         }
 
 
-def _added(row: Message | Nonce) -> bool:
+def _added(row: Message) -> bool:
     """Insert a row; False when one with its key is there. The transaction around it goes on."""
     try:
         with transaction.atomic():
