@@ -107,18 +107,23 @@ class Play:
             yield f"day {day}"
             self.tell_changes(day)
             self.stage.set_day(self.day_of(day))
-            for sent in [one for one in self.scenario.submission if one.day == day]:
+            submissions = [one for one in self.scenario.submission if one.day == day]
+            for sent in submissions:
                 yield f"day {day}: submission of {sent.provider} ({sent.format})"
                 self.submit(sent)
-            self.record.submissions += self.pulling.run(self.providers, day)
-            self.stage.settle()
+            pulled = list(self.pulling.run(self.providers, day))
+            self.record.submissions += pulled
+            if submissions or pulled:
+                self.stage.settle()
             for _ in [one for one in self.scenario.rotation if one.day == day]:
                 yield f"day {day}: new epoch"
                 self.rotate()
-            for choice in [one for one in self.scenario.opt_out if one.day == day]:
+            choices = [one for one in self.scenario.opt_out if one.day == day]
+            for choice in choices:
                 self.choose(choice)
             self.complaints(day)
-            self.stage.settle()
+            if choices:
+                self.stage.settle()
             for asked in [one for one in self.scenario.application if one.day == day]:
                 yield f"day {day}: application {asked.id}"
                 self.apply(asked)
@@ -339,11 +344,12 @@ class Play:
         self._command(body, asked.id, {"command": "close_ballot", "by": boss})
         self.stage.settle()
         self._command(body, asked.id, {"command": "seal_decision", "by": boss})
+        self.stage.settle()
 
     def _command(self, body: str, application: str, command: dict[str, Any]) -> None:
+        """Tell a lane what to do; it does what it is told in that order, so nobody waits."""
         message = {"application": application, "command": command}
         self.stage.tell(command["by"], body, "review/command", message)
-        self.stage.settle()
 
     # Analysis
 
