@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -9,6 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -21,6 +23,7 @@ from sekisho.framework import framework_files
 from sekisho.pseudonym.group import multiply
 from sekisho.pseudonym.identifiers import PersonKey, element_of
 from sekisho.pseudonym.keys import ConverterKeys
+from sekisho.reference.schemas import all_schemas
 from sekisho.rehearsal import run as rehearsal
 from sekisho.rehearsal.play import Play
 from sekisho.rehearsal.scenario import OptOut, Person, Scenario, Submission, read_scenario
@@ -150,6 +153,13 @@ def playing(play: type[Play]) -> Iterator[None]:
         yield
     finally:
         rehearsal.Play = before
+
+
+def documented(run: Run) -> None:
+    """Assert that a run's report is what docs/reference says that a report is."""
+    report = json.loads((run.folder / "report.json").read_bytes())
+    check = jsonschema.Draft202012Validator(all_schemas()["report"])
+    assert [f"{error.json_path}: {error.message}" for error in check.iter_errors(report)] == []
 
 
 def standing(scenario: Scenario, on: date) -> dict[PersonKey, set[str]]:

@@ -27,7 +27,9 @@ from sekisho.web.launch import Fleet
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("first-study")]
 
 APPLICATION = "kidney"
-every_drill = pytest.mark.parametrize("framework", ["2-1", "3"])
+every_drill = pytest.mark.parametrize(
+    "framework", ["2-1", pytest.param("3", marks=pytest.mark.long)]
+)
 
 
 def crash(fleet: Fleet, body: str) -> None:

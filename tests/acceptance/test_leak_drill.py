@@ -29,7 +29,7 @@ from sekisho.framework import Framework, find, load
 from sekisho.pseudonym import ConverterKeys, Element, Scalar, element_of, unwrap
 from sekisho.pseudonym.group import ONE, multiply, scalar_inverse, scalar_product
 
-pytestmark = pytest.mark.xdist_group("2-1")
+pytestmark = pytest.mark.xdist_group("first-study")
 
 FRAMEWORK = "2-1"
 PEOPLE = 25

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 from msgspec.structs import replace
-from runs import Rehearsals, Run, first_study
+from runs import Rehearsals, Run, documented, first_study
 
 from sekisho.rehearsal.model import Application, Collection, Scenario
 from sekisho.rehearsal.play import Play
@@ -106,6 +106,14 @@ def test_the_balance_holds_where_records_are_withheld(lands: Callable[[str], Run
     assert {one["provider"] for one in receipts} == {"1310000001", "1310000002"}
     assert run.report["failed"] == []
     assert verify(run.folder).problems == ()
+
+
+def test_a_report_of_losses_fits_the_schema_of_the_documentation(
+    lands: Callable[[str], Run],
+) -> None:
+    run = lands("4-several")
+    assert run.report["lost"]["records_withheld"], "a provider without a contract is told by cause"
+    documented(run)
 
 
 def test_operators_do_not_collect_before_the_notice_is_over(rehearsals: Rehearsals) -> None:

@@ -33,7 +33,7 @@ from sekisho.rehearsal.model import Rotation
 from sekisho.rehearsal.play import Play
 from sekisho.rehearsal.verification import verify
 
-pytestmark = pytest.mark.xdist_group("2-1")
+pytestmark = pytest.mark.xdist_group("first-study")
 
 FRAMEWORK = "2-1"
 LEAKED, TOLD = "alpha", "1310000001"

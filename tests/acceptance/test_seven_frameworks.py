@@ -10,7 +10,7 @@ from typing import Any
 import cohort
 import pyarrow as pa
 import pytest
-from runs import FRAMEWORKS, ROOT, Run
+from runs import FRAMEWORKS, ROOT, Run, documented
 
 from sekisho.rehearsal.verification import verify
 
@@ -42,6 +42,13 @@ def test_the_run_holds_and_nothing_failed(study: Study, framework: str) -> None:
     assert run.report["failed"] == []
     assert run.report["refused"] == {}
     assert verify(run.folder).problems == ()
+
+
+@every_framework
+def test_the_report_fits_the_schema_of_the_documentation(study: Study, framework: str) -> None:
+    run = study(framework)
+    assert run.report["studies"], "the study ran, so that its part of the schema is held too"
+    documented(run)
 
 
 @every_framework
