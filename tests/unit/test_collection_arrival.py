@@ -74,7 +74,7 @@ def test_in_slices_or_at_once_the_same_lands_and_the_receipt_says_the_same(
     assert not (tmp_path / "none").exists()
 
     monkeypatch.setattr(sliced.Sliced.__init__, "__defaults__", (1,))
-    monkeypatch.setattr("sekisho.data.collection.arrival.TOGETHER_BYTES", 1)
+    monkeypatch.setattr("sekisho.cdm.by_person.TOGETHER_BYTES", 1)
     cut, in_slices, also = arrived(part, root, tmp_path / "some", stopped)
     assert cut.parts == 64
     assert list((tmp_path / "some").iterdir())
@@ -124,7 +124,7 @@ def test_a_share_is_that_of_the_whole_submission(
     assert rule.least is not None
     assert rule.least < (PERSONS - 1) / PERSONS
     monkeypatch.setattr(sliced.Sliced.__init__, "__defaults__", (1,))
-    monkeypatch.setattr("sekisho.data.collection.arrival.TOGETHER_BYTES", 1)
+    monkeypatch.setattr("sekisho.cdm.by_person.TOGETHER_BYTES", 1)
     arrival = Arrival({"condition_occurrence": table}, tmp_path)
     survey, _ = arrival.check(
         rules,

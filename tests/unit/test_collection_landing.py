@@ -15,14 +15,19 @@ from sekisho.data.collection import (
     Balance,
     Line,
     balance,
-    content_digest,
-    persons_content,
     read_declared,
     receipt_payload,
     survey_of,
 )
 from sekisho.provider import Part
-from sekisho.quality import CollectionRules, Landed, check, load_rules
+from sekisho.quality import (
+    CollectionRules,
+    Landed,
+    check,
+    content_digest,
+    load_rules,
+    persons_content,
+)
 from submissions import NORTH, SOUTH, condition, laboratory, ndjson, patient, prepared
 
 DAY = date(2026, 4, 1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +19,6 @@ from sekisho.data.lake.sql import Sql
 from sekisho.data.vocabulary import VocabularyStore
 from sekisho.framework import load
 from sekisho.framework.findings import unmeasured
-from sekisho.provider.showing import check
 from submissions import condition, ndjson, patient
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,8 +151,7 @@ def test_a_provider_learns_before_sending_what_would_be_refused(
 ) -> None:
     place = placed(tmp_path, monkeypatch, framework(tmp_path, "refuse"))
     desk = place.desk()
-    told = check(desk.home, desk.ready([file], "fhir-ndjson"), date(2026, 4, 1))
-    [national] = told.landed.values()
+    [national] = desk.inspect(desk.ready([file], "fhir-ndjson")).bodies.values()
     broken = {one.rule: one.records for one in national.breaches}
     assert broken["code.not-standard"] == 2
 

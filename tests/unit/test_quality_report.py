@@ -15,12 +15,13 @@ from markupsafe import escape
 
 from sekisho.cdm import transit_schema
 from sekisho.provider import EXPLANATIONS
-from sekisho.provider.examining import Source, examine, write_report
+from sekisho.provider.examining import examine, write_report
+from sekisho.provider.inspecting import inspect
 from sekisho.provider.mending import MENDS, mend_of
-from sekisho.quality import CollectionRules, QualityReport, load_rules, measures_of
+from sekisho.quality import CollectionRules, Measures, QualityReport, load_rules
 from sekisho.quality.drawing import BAR_WIDTH, columns, stacked
 from sekisho.quality.page import page
-from submissions import KEY, condition, laboratory, ndjson, patient, prepared
+from submissions import condition, laboratory, ndjson, patient, prepared
 
 DAY = date(2026, 4, 1)
 ICD10 = "http://hl7.org/fhir/sid/icd-10"
@@ -34,8 +35,9 @@ def rules(root: Path) -> CollectionRules:
 def report_of(
     rules: CollectionRules, files: list[Path], format_id: str = "fhir-ndjson"
 ) -> QualityReport:
-    source = Source("1310000001", format_id, files, KEY)
-    return examine(source, prepared(files, format_id), rules, DAY)
+    made = prepared(files, format_id)
+    inspected = inspect(made, rules, DAY)
+    return examine(made, inspected, rules, DAY, provider="1310000001", format_id=format_id)
 
 
 def coded(code: str) -> dict[str, Any]:
@@ -195,7 +197,9 @@ def test_months_of_a_chart_end_with_the_day_of_the_examination() -> None:
     schema = transit_schema("measurement")
     days = [date(2019, 1, 1), date(2025, 12, 31), date(2026, 3, 1), date(2090, 1, 1)]
     rows = pa.Table.from_pylist([{"measurement_date": day} for day in days], schema)
-    (one,) = measures_of({"measurement": rows}, DAY)
+    counted = Measures()
+    counted.add({"measurement": rows})
+    (one,) = counted.told(DAY)
     assert one.months == {"2025-12": 1, "2026-03": 1}
     assert (one.earlier, one.later, one.rows) == (1, 1, 4)
     assert (one.first, one.last) == ("2019-01-01", "2090-01-01")

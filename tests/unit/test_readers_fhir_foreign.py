@@ -13,8 +13,8 @@ import polars
 import pyarrow as pa
 import pytest
 
-from sekisho.data.collection import persons_content
 from sekisho.provider import Prepared
+from sekisho.quality import persons_content
 from submissions import NORTH, SOUTH, even, prepared
 
 

@@ -9,6 +9,7 @@ Without a vocabulary ``*_concept_id`` is 0; the source's code stays in
 ``*_source_value`` with its system in ``*_source_system`` (ours, not the CDM's).
 """
 
+from sekisho.cdm.by_person import ByPerson
 from sekisho.cdm.sliced import SLICES, Sliced
 from sekisho.cdm.systems import CODED, CodeSystems, System, code_columns, read_code_systems
 from sekisho.cdm.tables import TABLES, Column, Role, Table, table
@@ -27,6 +28,7 @@ __all__ = [
     "SLICES",
     "TABLES",
     "TRANSIT",
+    "ByPerson",
     "CodeSystems",
     "Column",
     "Role",

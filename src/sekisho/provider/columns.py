@@ -20,7 +20,8 @@ from sekisho.provider.scratch import Scratch
 
 _BATCH = 1 << 14
 """Rows that are Python values at most."""
-_LOCAL = [("patient", pa.int32()), ("record", pa.int32())]
+RECORD = "record"
+_LOCAL = [("patient", pa.int32()), (RECORD, pa.int32())]
 _TEXTS = [(name, pa.string()) for name in ORIGIN]
 _ORDER = [("source_id", "ascending"), ("record_type", "ascending")]
 
@@ -105,6 +106,11 @@ class Rows:
 
     def batches(self) -> Iterator[pa.Table]:
         """Yield the rows in order of source id; a record's rows are in one batch."""
+        for rows in self.numbered():
+            yield rows.drop_columns([RECORD])
+
+    def numbered(self) -> Iterator[pa.Table]:
+        """Yield the same, and beside each row the number of its record (`RECORD`)."""
         stores = [store.finished() for store in self.stores]
         cut = any(store.on_disk for store in stores)
         for parts in zip(*(store.slices(cut) for store in stores), strict=True):
@@ -120,13 +126,15 @@ class Rows:
         return next(self.batches(), None) is not None
 
     def _finished(self, gathered: pa.Table) -> pa.Table:
-        gathered = gathered.filter(pc.take(self.alive, gathered.column("record")))
+        gathered = gathered.filter(pc.take(self.alive, gathered.column(RECORD)))
         tag = pc.take(self.tags, gathered.column("patient"))
-        made = gathered.drop_columns(["patient", "record"]).add_column(0, "tag", tag)
+        number = gathered.column(RECORD)
+        made = gathered.drop_columns(["patient", RECORD]).add_column(0, "tag", tag)
+        made = made.append_column(RECORD, number)
         if len(self.gone):
             made = made.filter(pc.invert(pc.is_in(made.column("tag"), value_set=self.gone)))
         made = made.take(pc.sort_indices(made, sort_keys=_ORDER))
-        return made.cast(self.schema)
+        return made.cast(self.schema.append(pa.field(RECORD, pa.int32())))
 
 
 class Tables(Mapping[str, pa.Table]):

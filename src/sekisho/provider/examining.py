@@ -1,28 +1,22 @@
-"""The quality of a submission before it leaves: the reader's findings and the bodies' own checks.
+"""The quality of a submission as its clerk is told: the reader's findings and the bodies' checks.
 
-A body names what it holds back by the provider's keyed names; here, and nowhere else, they are
-found again in the provider's files, by reading these once more.
+Both know which records they speak of; the report says where these stand in the provider's files.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
 from datetime import date
 from pathlib import Path
 from typing import get_args
 
-import pyarrow as pa
-
 from sekisho.common.atomicfile import write_atomically
 from sekisho.provider.balance import Line
 from sekisho.provider.findings import EXPLANATIONS, About, Finding
+from sekisho.provider.inspecting import Inspection
 from sekisho.provider.mending import mend_of
-from sekisho.provider.names import Name
-from sekisho.provider.readers import format_of
-from sekisho.provider.records import Note
-from sekisho.provider.sources import Limits
+from sekisho.provider.places import Records
 from sekisho.provider.submission import Prepared
 from sekisho.quality import (
     CollectionRules,
@@ -33,52 +27,39 @@ from sekisho.quality import (
     QualityReport,
     Text,
     Where,
-    broken_records,
-    measures_of,
 )
 from sekisho.quality.page import page
 
 MOST_PLACES = 50
 """Places that a problem names one by one."""
 _LEVELS: Mapping[About, Level] = {"refused": "refused", "doubt": "noted", "file": "file"}
-Place = tuple[Where, str]
-"""Where a record stands, and its record type."""
-
-
-@dataclass(frozen=True)
-class Source:
-    """What a provider reads: its files, their format, and the key that names their records."""
-
-    provider: str
-    format_id: str
-    files: Sequence[Path]
-    provider_key: bytes = field(repr=False)
-    limits: Limits = field(default_factory=Limits)
 
 
 def examine(
-    source: Source, prepared: Prepared, rules: CollectionRules, day: date, *, sent: bool = False
+    prepared: Prepared,
+    inspected: Inspection,
+    rules: CollectionRules,
+    day: date,
+    *,
+    provider: str,
+    format_id: str,
+    sent: bool = False,
 ) -> QualityReport:
-    """Return what a clerk should know of ``prepared``, which was made from ``source``."""
-    broken: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
-    for part in prepared.parts.values():
-        for rule, data_class, record in broken_records(part.tables, rules, day=day):
-            broken[rule][data_class].add(record)
-    places = _places(source, broken)
-    found = {rule: places.get(rule, set()) for rule in broken}
-    held = {place for rule, at in found.items() if _level(rules, rule) == "held" for place in at}
-    of_type = Counter(record_type for _, record_type in held)
-    tables = _together(part.tables for part in prepared.parts.values())
+    """Return what a clerk should know of a submission."""
+    held = Records(len(prepared.places))
+    for rule, records in inspected.broken.items():
+        if _level(rules, rule) == "held":
+            held.update(records)
     return QualityReport(
-        provider=source.provider,
-        format=source.format_id,
+        provider=provider,
+        format=format_id,
         day=day.isoformat(),
         sent=sent,
         rules=rules.version,
-        files=len(source.files),
-        fates=tuple(_fates(prepared, of_type)),
-        problems=(*_findings(prepared), *_breaches(rules, found)),
-        measures=measures_of(tables, day),
+        files=len(prepared.places.names),
+        fates=tuple(_fates(prepared, prepared.places.by_type(held))),
+        problems=(*_findings(prepared), *_breaches(prepared, inspected, rules)),
+        measures=inspected.measures,
         set_aside=_summed(prepared.set_aside),
     )
 
@@ -99,47 +80,6 @@ def write_report(report: QualityReport, folder: Path) -> tuple[Path, ...]:
 
 def _level(rules: CollectionRules, rule: str) -> Level:
     return "held" if rules.find(rule).verdict == "hold" else "noted"
-
-
-def _places(
-    source: Source, broken: Mapping[str, Mapping[str, Collection[str]]]
-) -> dict[str, set[Place]]:
-    """Return rule → the places of the records that break it, from a second reading."""
-    wanted: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for rule, of in broken.items():
-        for data_class, records in of.items():
-            for record in records:
-                wanted[data_class, record].append(rule)
-    if not wanted:
-        return {}
-    reader = format_of(source.format_id)
-    classes = sorted({data_class for data_class, _ in wanted})
-    names = {one: Name.of(source.provider_key, reader.family, one) for one in classes}
-    found: dict[str, set[Place]] = defaultdict(set)
-    for path in source.files:
-        for item in reader.read(path, source.limits):
-            if isinstance(item, Note):
-                continue
-            for data_class, name in names.items():
-                unit = name("unit", item.unit)
-                known = unit if item.whole else f"{unit}.{item.part}"
-                for rule in wanted.get((data_class, known), ()):
-                    found[rule].add((Where(path.name, item.line), item.record_type))
-    return found
-
-
-def _together(parts: Iterator[Mapping[str, pa.Table]]) -> dict[str, pa.Table]:
-    """Return the tables of all bodies; a row that goes to two of them is counted once."""
-    seen: dict[str, list[pa.Table]] = defaultdict(list)
-    for tables in parts:
-        for name, rows in tables.items():
-            seen[name].append(rows)
-    return {
-        name: max(several, key=lambda rows: rows.num_rows)
-        if name in ("person", "death")
-        else pa.concat_tables(several)
-        for name, several in seen.items()
-    }
 
 
 def _fates(prepared: Prepared, held: Mapping[str, int]) -> Iterator[Fate]:
@@ -183,20 +123,20 @@ def _findings(prepared: Prepared) -> Iterator[Problem]:
         )
 
 
-def _breaches(rules: CollectionRules, found: Mapping[str, set[Place]]) -> Iterator[Problem]:
-    for code, places in found.items():
-        if not places:
+def _breaches(
+    prepared: Prepared, inspected: Inspection, rules: CollectionRules
+) -> Iterator[Problem]:
+    for rule in rules.rule:
+        if (records := inspected.broken.get(rule.id)) is None:
             continue
-        rule = rules.find(code)
-        at = sorted(where for where, _ in places)[:MOST_PLACES]
         yield Problem(
-            _level(rules, code),
-            code,
+            _level(rules, rule.id),
+            rule.id,
             rule.title,
             rule.mend,
-            f"{rule.source} [{code}, {rules.version}]",
-            len(places),
-            tuple(at),
+            f"{rule.source} [{rule.id}, {rules.version}]",
+            len(records),
+            prepared.places.first(records, MOST_PLACES),
         )
 
 

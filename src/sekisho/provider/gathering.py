@@ -15,6 +15,7 @@ from sekisho.provider.columns import Columns
 from sekisho.provider.findings import Finding, Findings
 from sekisho.provider.names import Name
 from sekisho.provider.objects import Leaving
+from sekisho.provider.places import Places, column
 from sekisho.provider.profile import Profile
 from sekisho.provider.readers.fhir_patient import USABLE, key_of
 from sekisho.provider.records import (
@@ -168,7 +169,7 @@ class Gathering:
             problems.append(problem)
         kinds = list(self._types)
         known = pa.array([key is not None for key in keys], pa.bool_())
-        patients = _column(self._patient, pa.int32())
+        patients = column(self._patient, pa.int32())
         there = pc.if_else(pc.less(patients, 0), None, patients)
         lost = pc.invert(pc.fill_null(pc.take(known, there), False))
         for number in pc.indices_nonzero(pc.and_(self.alive, lost)).to_pylist():
@@ -196,7 +197,7 @@ class Gathering:
             if any(c == data_class for _, c in self.kinds_of(kind))
         }
         mine = pc.is_in(self._type_numbers(), value_set=pa.array(sorted(wanted), pa.uint16()))
-        patients = _column(self._patient, pa.int32()).filter(pc.and_(mine, self.alive))
+        patients = column(self._patient, pa.int32()).filter(pc.and_(mine, self.alive))
         return set(patients.unique().to_pylist())
 
     def withdrawn(self, classes: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -226,9 +227,13 @@ class Gathering:
         names, codes = list(self._types), list(self._codes)
         aside = pc.equal(self._outcomes(), _ASIDE)
         found = _counted(
-            self._type_numbers().filter(aside), _column(self._code, pa.uint16()).filter(aside)
+            self._type_numbers().filter(aside), column(self._code, pa.uint16()).filter(aside)
         )
         return {(names[kind], codes[code]): n for kind, code, n in found}
+
+    def places(self) -> Places:
+        """Return where the records stand; none is taken afterwards."""
+        return Places(self.files, list(self._types), self._file, self._line, self._type)
 
     def _extend(self, batch: Batch, fates: Fates, first: int, end: int) -> list[int]:
         """Note the records of some units of a batch; return the numbers of their patients."""
@@ -258,10 +263,10 @@ class Gathering:
         return store
 
     def _outcomes(self) -> pa.Array:
-        return _column(self._outcome, pa.uint8())
+        return column(self._outcome, pa.uint8())
 
     def _type_numbers(self) -> pa.Array:
-        return _column(self._type, pa.uint16())
+        return column(self._type, pa.uint16())
 
     def _keep(
         self, record: Record, number: int, patient: int, kinds: tuple[tuple[str, str], ...]
@@ -321,11 +326,6 @@ class _Names(defaultdict[str, Name]):
     def __missing__(self, data_class: str) -> Name:
         made = self[data_class] = Name.of(self._provider_key, self._family, data_class)
         return made
-
-
-def _column(values: array[int] | bytearray, type_: pa.DataType) -> pa.Array:
-    """Return an Arrow array over the same memory: it must be gone before ``values`` grows."""
-    return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(values)])
 
 
 def _counted(left: pa.Array, right: pa.Array) -> list[tuple[int, int, int]]:

@@ -29,6 +29,10 @@ class Scratch:
         self._made += 1
         return self._folder / f"{self._made}"
 
+    def another(self) -> Scratch:
+        """Return one with a folder of its own beside this one's."""
+        return Scratch(self._home)
+
     def close(self) -> None:
         """Remove the folder with all that is in it."""
         if self._folder is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,6 +19,7 @@ from sekisho.exchange import tables
 from sekisho.provider.findings import Finding
 from sekisho.provider.handover import MANIFEST, OBJECTS, Ready, manifest, payload, submission_id
 from sekisho.provider.home import Home
+from sekisho.provider.inspecting import Inspection
 from sekisho.provider.submission import Part
 
 
@@ -28,8 +28,7 @@ class Checked:
     """A submission that was looked at and not sent."""
 
     ready: Ready
-    landed: dict[str, quality.Landed]
-    """Body → what its own checks would keep and hold."""
+    inspected: Inspection
     rules: quality.CollectionRules
 
     @property
@@ -49,7 +48,7 @@ class Checked:
         if (
             self.refused
             or self.ready.prepared.findings
-            or any(one.quarantined for one in self.landed.values())
+            or any(one.held for one in self.inspected.bodies.values())
         ):
             return UserError.exit_code
         withheld = sum(line.withheld for line in self.ready.prepared.balance)
@@ -89,17 +88,17 @@ class Checked:
         }
 
     def _part(self, part: Part) -> dict[str, Any]:
-        landed = self.landed[str(part.body)]
+        seen = self.inspected.bodies[str(part.body)]
         return {
             "persons": len(part.identities),
             "objects": len(part.objects),
-            "rows": {name: rows.num_rows for name, rows in part.tables.items()},
-            "quarantined": sum(quality.records_of(landed.quarantined).values()),
-            "checks": [self._breach(one) for one in landed.breaches],
+            "rows": dict(seen.rows),
+            "quarantined": sum(seen.held.values()),
+            "checks": [self._breach(one) for one in seen.breaches],
         }
 
     def _breach(self, one: quality.Breach) -> dict[str, Any]:
-        [rule] = [rule for rule in self.rules.rule if rule.id == one.rule]
+        rule = self.rules.find(one.rule)
         return {
             "rule": one.rule,
             "verdict": rule.verdict,
@@ -125,24 +124,7 @@ def told(finding: Finding) -> dict[str, Any]:
     }
 
 
-def check(home: Home, ready: Ready, today: date) -> Checked:
-    """Make the checks that the receiving bodies will make."""
-    rules = home.rules
-    refused = home.framework.open.nonstandard == "refuse"
-    landed = {
-        str(body): quality.check(
-            part.tables,
-            rules,
-            day=today,
-            tags=frozenset(tag for tag, _ in part.identities),
-            systems=home.code_systems if refused else None,
-        )
-        for body, part in ready.prepared.parts.items()
-    }
-    return Checked(ready, landed, rules)
-
-
-_FORMULA: Final = r"^[=+\-@\t\r]"
+_FORMULA: Final = r"^[=+\-@＝＋－＠\t\r\n]"
 _NUMBER: Final = r"^-[0-9.]+$"
 
 

@@ -13,12 +13,14 @@ from sekisho.cdm import TABLES
 from sekisho.common.errors import UserError
 from sekisho.common.ids import BodyId, Tag, new_tag
 from sekisho.common.randomness import RandomBytes, seeded
+from sekisho.common.visible import visible
 from sekisho.provider.balance import Line, lines_of
 from sekisho.provider.batches import Batch
 from sekisho.provider.columns import Rows, Tables
 from sekisho.provider.findings import Finding
 from sekisho.provider.gathering import Classify, Gathering, person_numbers
 from sekisho.provider.objects import Leaving
+from sekisho.provider.places import Places
 from sekisho.provider.profile import Profile
 from sekisho.provider.readers import format_of
 from sekisho.provider.records import Note, Outcome, Record
@@ -89,6 +91,7 @@ class Prepared:
         set_aside: (record type, reason) → records without a place in the tables.
         dropped: record type → values of sent records without a row (free text, no value).
         file_digests: file name → keyed digest of its bytes.
+        places: where the records stand in the files.
     """
 
     parts: dict[BodyId, Part]
@@ -98,6 +101,7 @@ class Prepared:
     dropped: dict[str, int]
     findings: tuple[Finding, ...]
     file_digests: dict[str, str]
+    places: Places = field(compare=False, repr=False)
     scratch: Scratch = field(compare=False, repr=False)
 
     def __enter__(self) -> Prepared:
@@ -228,6 +232,7 @@ def _prepared(
         {kind: n for kind, n in sorted(gathering.dropped.items()) if n},
         findings,
         digests,
+        gathering.places(),
         scratch,
     )
 
@@ -244,7 +249,8 @@ def _read_all(
     digests: dict[str, str] = {}
     done = 0
     for number, path in enumerate(files):
-        gathering.open_file(path.name)
+        name = visible(path.name)  # it is shown to a clerk, and may be anything
+        gathering.open_file(name)
         for item in reader(path, limits):
             if isinstance(item, Note):
                 gathering.note(item)
@@ -260,7 +266,7 @@ def _read_all(
                 progress(number, done)
         digest = keyed_digest(path, file_key)
         if digest is not None:
-            digests[path.name if path.name not in digests else str(path)] = digest
+            digests[name if name not in digests else visible(str(path))] = digest
         if progress:
             progress(number + 1, done)
     return digests

@@ -10,13 +10,14 @@ from sekisho.quality.checking import (
     RULES_COLUMN,
     Breach,
     Landed,
-    broken_records,
+    added_up,
     check,
     laid_out,
     record_names,
     records_of,
 )
-from sekisho.quality.measures import Measure, measures_of
+from sekisho.quality.content import content_digest, persons_content
+from sekisho.quality.measures import Measure, Measures
 from sekisho.quality.report import PARTS, Fate, Level, Problem, QualityReport, Where
 from sekisho.quality.rules import CollectionRules, Language, Rule, Text, load_rules
 
@@ -30,16 +31,18 @@ __all__ = [
     "Language",
     "Level",
     "Measure",
+    "Measures",
     "Problem",
     "QualityReport",
     "Rule",
     "Text",
     "Where",
-    "broken_records",
+    "added_up",
     "check",
+    "content_digest",
     "laid_out",
     "load_rules",
-    "measures_of",
+    "persons_content",
     "record_names",
     "records_of",
 ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from types import MappingProxyType
@@ -51,6 +51,7 @@ def check(
     systems: CodeSystems | None = None,
     context: Mapping[str, pa.Table] = MappingProxyType({}),
     filled: Mapping[str, float] | None = None,
+    tell: Callable[[str, str, pa.ChunkedArray], None] | None = None,
 ) -> Landed:
     """Check a submission's tables in transit layout.
 
@@ -63,6 +64,7 @@ def check(
         systems: given where the framework refuses codes that are not standard ones.
         context: rows of person and death that are not checked but known of the same tags.
         filled: table.column → share of rows with a value, where ``tables`` hold some persons only.
+        tell: called with the id of a rule, a table and the mask of its rows that break the rule.
 
     Raises:
         UserError: a table or column that is not in the layout: the sender's program is wrong, and
@@ -82,6 +84,8 @@ def check(
                 for name in names[table].filter(mask).unique().to_pylist():
                     broken.setdefault(name, {})[rule.id] = None
             breaches += _breaches(rule.id, table, rows.filter(mask))
+            if tell is not None:
+                tell(rule.id, table, mask)
     bad = pa.array(sorted(broken), pa.string())
     why = pa.array([" ".join(broken[name]) for name in sorted(broken)], pa.string())
     kept, quarantined = {}, {}
@@ -94,24 +98,6 @@ def check(
             reasons = pc.take(why, places.filter(places.is_valid()))
             quarantined[table] = held.append_column(RULES_COLUMN, reasons)
     return Landed(kept, quarantined, tuple(sorted(breaches)), rules.version)
-
-
-def broken_records(
-    tables: Mapping[str, pa.Table], rules: CollectionRules, *, day: date
-) -> Iterator[tuple[str, str, str]]:
-    """Yield (rule, data class, source id) of every record that breaks a rule, noted ones too.
-
-    For the provider, who alone can tell by the keyed name which record of its files is meant.
-    """
-    facts = facts_of(tables, day)
-    for rule in rules.rule:
-        for table, rows in tables.items():
-            mask = bad_rows(rule, table, rows, facts)
-            if mask is None or not pc.any(mask, min_count=0).as_py():
-                continue
-            bad = rows.filter(mask).select(["data_class", "source_id"])
-            for one in bad.group_by(["data_class", "source_id"]).aggregate([]).to_pylist():
-                yield rule.id, one["data_class"], one["source_id"]
 
 
 def records_of(tables: Mapping[str, pa.Table]) -> Counter[tuple[str, str]]:
@@ -147,7 +133,7 @@ def laid_out(name: str, rows: pa.Table) -> pa.Table:
         rows.validate(full=True)
     except pa.ArrowInvalid:
         raise _structure(name, "its bytes are not valid Arrow data") from None
-    return rows
+    return rows.cast(wanted)
 
 
 def record_names(rows: pa.Table) -> pa.ChunkedArray:
@@ -169,6 +155,16 @@ def _breaches(rule: str, table: str, bad: pa.Table) -> list[Breach]:
         )
         for one in grouped.to_pylist()
     ]
+
+
+def added_up(breaches: Iterable[Breach]) -> tuple[Breach, ...]:
+    """Return the breaches of different persons' rows as those of all of them, in order."""
+    rows, records = Counter[tuple[str, str, str]](), Counter[tuple[str, str, str]]()
+    for one in breaches:
+        key = (one.rule, one.table, one.record_type)
+        rows[key] += one.rows
+        records[key] += one.records
+    return tuple(Breach(*key, rows[key], records[key]) for key in sorted(rows))
 
 
 def _structure(table: str, what: str) -> UserError:

@@ -7,6 +7,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from sekisho.cdm import CodeSystems, read_code_systems
 from sekisho.common.errors import SekishoError
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded, system_random
@@ -15,8 +16,9 @@ from sekisho.exchange.keys import SigningKey
 from sekisho.framework import DataKinds, Framework
 from sekisho.provider import Prepared, Profile, read_mapping
 from sekisho.provider.enclave import answer_enclave
-from sekisho.provider.examining import Source, examine, write_report
+from sekisho.provider.examining import examine, write_report
 from sekisho.provider.handover import Handed, Sender, agreed, hand_over
+from sekisho.provider.inspecting import inspect
 from sekisho.provider.notice import Everyone
 from sekisho.provider.outbox import Outbox
 from sekisho.provider.pull import wanted_hours
@@ -58,15 +60,28 @@ class Providers:
             return {"provider": sent.provider, "format": sent.format, "error": error.code}
         handed = hand_over(sender, ready, Outbox(self.home(sent.provider) / "outbox"))
         prepared = ready.prepared
-        self._tell(sent, prepared, sender)
+        self._tell(sent, prepared)
         return _noted(sent, prepared, handed)
 
-    def _tell(self, sent: Submission, prepared: Prepared, sender: Sender) -> None:
+    def _tell(self, sent: Submission, prepared: Prepared) -> None:
         """Write the report on the submission's quality where the provider finds it."""
-        source = Source(sent.provider, sent.format, sent.files, sender.provider_key)
-        rules = load_rules(self.folder / "rules" / "collection.toml")
-        report = examine(source, prepared, rules, self._day(sent), sent=True)
+        rules, day = load_rules(self.folder / "rules" / "collection.toml"), self._day(sent)
+        report = examine(
+            prepared,
+            inspect(prepared, rules, day, self._systems()),
+            rules,
+            day,
+            provider=sent.provider,
+            format_id=sent.format,
+            sent=True,
+        )
         write_report(report, self.home(sent.provider))
+
+    def _systems(self) -> CodeSystems | None:
+        """Return which codes are standard ones, where the framework refuses others."""
+        if self.framework.open.nonstandard != "refuse":
+            return None
+        return read_code_systems(self.folder / "rules" / "code-systems.toml")
 
     def answer_enclave(self, asked: Application, today: date) -> None:
         """Let every provider answer the linkage enclave of an application."""

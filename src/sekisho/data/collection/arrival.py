@@ -1,13 +1,7 @@
-"""A submission that arrived: checked, and then read by table, some persons at a time.
-
-All that a check must see together is of one person: births and records, a record's rows in several
-tables, the same fact told twice. So a large submission is laid on disk in slices by tag first.
-Only how full a column is must be known of all.
-"""
+"""A submission that arrived: checked, and then read by table, some persons at a time."""
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -16,13 +10,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm import SLICES, CodeSystems, Sliced, transit_schema
+from sekisho.cdm import ByPerson, CodeSystems
 from sekisho.data.collection.survey import Survey, survey_of, together
 from sekisho.exchange.tables import Batched, in_batches
 from sekisho.quality import RULES_COLUMN, CollectionRules, check, laid_out, record_names
 
-TOGETHER_BYTES = 32 << 20
-"""Arrow's bytes of all tables that are checked in one part, about."""
 SetAside = Callable[[Mapping[str, pa.Table]], tuple[dict[str, pa.Table], dict[str, pa.Table]]]
 """Parts tables into what may be kept and what a choice of their persons keeps out."""
 
@@ -48,16 +40,10 @@ class Arrival:
 
     def __init__(self, tables: Mapping[str, pa.Table | Batched], folder: Path) -> None:
         self._folder, self._files = folder, 0
-        self._sliced: dict[str, Sliced] = {}
-        self._rows: Counter[str] = Counter()
-        self._there: Counter[str] = Counter()
-        for name, table in sorted(tables.items()):
-            for rows in in_batches(table):
-                self._take(name, laid_out(name, rows))
-        self._cut = any(one.on_disk for one in self._sliced.values())
-        # Every part costs all checks once, however few its rows are.
-        wide = TOGETHER_BYTES * SLICES // max(sum(one.nbytes for one in self._sliced.values()), 1)
-        self._width = max(1, 1 << min(wide, SLICES).bit_length() >> 1)
+        self._persons = ByPerson(self._new_file)
+        for name in sorted(tables):
+            for rows in in_batches(tables[name]):
+                self._persons.add(name, laid_out(name, rows))
         self._broken: list[_Broken] = []
         self._set_aside: SetAside = lambda found: (dict(found), {})
 
@@ -78,13 +64,10 @@ class Arrival:
             systems: given where the framework refuses codes that are not standard ones.
         """
         self._set_aside = set_aside
-        filled = {
-            name: there / (self._rows[name.partition(".")[0]] or 1)
-            for name, there in self._there.items()
-        }
+        filled = self._persons.filled
         surveys, present = [], set[str]()
-        for number in range(self.parts):
-            kept, chosen = set_aside(self._part(number))
+        for part in self._persons:
+            kept, chosen = set_aside(part)
             landed = check(kept, rules, day=day, tags=tags, systems=systems, filled=filled)
             surveys.append(survey_of(landed, chosen))
             self._broken.append(_broken(landed.quarantined))
@@ -94,13 +77,13 @@ class Arrival:
 
     def may_be_kept(self) -> Iterator[dict[str, pa.Table]]:
         """Yield, part by part, the tables without what a choice keeps out; broken records too."""
-        for number in range(self.parts):
-            yield self._set_aside(self._part(number))[0]
+        for part in self._persons:
+            yield self._set_aside(part)[0]
 
     @property
     def parts(self) -> int:
         """In how many parts it is read."""
-        return SLICES // self._width if self._cut else 1
+        return self._persons.parts
 
     def kept(self, name: str) -> Iterator[pa.Table]:
         """Yield the rows of a table that may land."""
@@ -116,29 +99,10 @@ class Arrival:
 
     def _judged(self, name: str) -> Iterator[tuple[pa.Table, pa.ChunkedArray, _Broken]]:
         for number in range(self.parts):
-            kept, _ = self._set_aside({name: self._read(name, number)})
+            kept, _ = self._set_aside({name: self._persons.read(name, number)})
             broken = self._broken[number]
             places = pc.index_in(record_names(kept[name]), value_set=broken.names)
             yield kept[name], places, broken
-
-    def _take(self, name: str, rows: pa.Table) -> None:
-        if name not in self._sliced:
-            self._sliced[name] = Sliced(transit_schema(name), "tag", self._new_file)
-        self._sliced[name].add(rows)
-        self._rows[name] += rows.num_rows
-        for column in rows.column_names:
-            there = rows.num_rows - rows.column(column).null_count
-            self._there[f"{name}.{column}"] += there
-
-    def _part(self, number: int) -> dict[str, pa.Table]:
-        found = {name: self._read(name, number) for name in self._sliced}
-        return {name: rows for name, rows in found.items() if rows.num_rows}
-
-    def _read(self, name: str, number: int) -> pa.Table:
-        if not self._cut:
-            return self._sliced[name].slice(0, cut=False)
-        slices = range(number * self._width, (number + 1) * self._width)
-        return pa.concat_tables([self._sliced[name].slice(one, cut=True) for one in slices])
 
     def _new_file(self) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)

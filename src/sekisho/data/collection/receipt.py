@@ -7,7 +7,8 @@ from dataclasses import asdict
 from typing import Any
 
 from sekisho.data.collection.balance import Balance
-from sekisho.data.collection.survey import Survey, content_digest
+from sekisho.data.collection.survey import Survey
+from sekisho.quality import content_digest
 
 
 def receipt_payload(

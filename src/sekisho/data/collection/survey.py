@@ -6,18 +6,14 @@ it in the receipt is the same however many at a time that were.
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sekisho.data.collection.covered import months_by_kind
-from sekisho.quality import Breach, Landed, records_of
+from sekisho.quality import Breach, Landed, added_up, persons_content, records_of
 
 Records = Counter[tuple[str, str]]
 """(record type, data class) → how many records."""
@@ -67,11 +63,6 @@ def survey_of(landed: Landed, chosen: Mapping[str, pa.Table] = NOTHING) -> Surve
 
 def together(surveys: Sequence[Survey]) -> Survey:
     """Add up what was found of different persons."""
-    breaches: dict[tuple[str, str, str], tuple[int, int]] = {}
-    for one in surveys:
-        for it in one.breaches:
-            rows, records = breaches.get((it.rule, it.table, it.record_type), (0, 0))
-            breaches[it.rule, it.table, it.record_type] = (rows + it.rows, records + it.records)
     kinds = sorted({kind for one in surveys for kind in one.months})
     return Survey(
         surveys[0].rules_version,
@@ -81,53 +72,11 @@ def together(surveys: Sequence[Survey]) -> Survey:
         sum(one.chosen_persons for one in surveys),
         sum((one.rows_landed for one in surveys), Counter()),
         sum((one.rows_quarantined for one in surveys), Counter()),
-        tuple(sorted(Breach(*of, *counted) for of, counted in breaches.items())),
+        added_up(breach for one in surveys for breach in one.breaches),
         {kind: frozenset().union(*(s.months.get(kind, ()) for s in surveys)) for kind in kinds},
         tuple(digest for one in surveys for digest in one.content),
         tuple(digest for one in surveys for digest in one.quarantined),
     )
-
-
-def content_digest(persons: Iterable[bytes]) -> str:
-    """Return one digest of all persons' content, whatever their order."""
-    state = hashlib.sha256(b"sekisho-landed-2\n")
-    for digest in sorted(persons):
-        state.update(digest)
-    return state.hexdigest()
-
-
-def persons_content(tables: Mapping[str, pa.Table]) -> tuple[bytes, ...]:
-    """Return for each person SHA-256 over all of their rows, whatever the order and the tag.
-
-    A tag is left out, and yet the digests say which records are of one person.
-    """
-    parts = [
-        pa.table({"tag": pc.fill_null(rows.column("tag"), ""), "text": _texts(name, rows)})
-        for name, rows in sorted(tables.items())
-        if rows.num_rows
-    ]
-    if not parts:
-        return ()
-    ordered = pa.concat_tables(parts).sort_by([("tag", "ascending"), ("text", "ascending")])
-    pairs = zip(ordered["tag"].to_pylist(), ordered["text"].to_pylist(), strict=True)
-    return tuple(
-        hashlib.sha256("\n".join(text for _, text in rows).encode()).digest()
-        for _, rows in groupby(pairs, key=lambda pair: pair[0])
-    )
-
-
-def _texts(name: str, rows: pa.Table) -> pa.ChunkedArray:
-    """Return one text a row: every value with its length before it, so that no two rows meet."""
-    cells: list[Any] = [pa.scalar(name)]
-    for column_name in rows.column_names:
-        if column_name == "tag":
-            continue
-        text = rows.column(column_name).cast(pa.string())
-        cells += [
-            pc.fill_null(pc.binary_length(text).cast(pa.string()), "-"),
-            pc.fill_null(text, ""),
-        ]
-    return pc.binary_join_element_wise(*cells, ":")
 
 
 def _rows(tables: Mapping[str, pa.Table]) -> Counter[str]:
