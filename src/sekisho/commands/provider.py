@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from sekisho.commands.differences import end_with, show_submissions
 from sekisho.commands.output import OUT, root, show_json, show_table
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.clock import SystemClock, today
@@ -139,6 +140,29 @@ def standing(folder: Folder, json: Json = False) -> None:
     for body, said in told.items():
         yen = sum(one["yen"] for one in said["credited"])
         OUT.print(f"{body}: {yen:,} yen credited for {len(said['credited'])} submissions")
+
+
+@app.command()
+def status(folder: Folder, json: Json = False) -> None:
+    """Show what was submitted and what its receipts say otherwise, by what is in the folder."""
+    desk = Desk(Home.open(folder), SystemClock(), system_random)
+    end_with(show_submissions(desk, json))
+
+
+@app.command()
+def settle(
+    folder: Folder,
+    submission: Annotated[str, typer.Argument(help="the submission's number")],
+    why: Annotated[str, typer.Option(help="how it was settled with the body, in a sentence")],
+    json: Json = False,
+) -> None:
+    """Write down that a submission's differences are settled with the body."""
+    desk = Desk(Home.open(folder), SystemClock(), system_random)
+    settled = desk.settle(submission, why)
+    if json:
+        show_json({"settled": [one.report() for one in settled]})
+    else:
+        OUT.print(f"settled: {len(settled)}")
 
 
 @app.command()

@@ -12,14 +12,15 @@ import orjson
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from sekisho.commands.differences import end_with, show_differences, show_submissions
 from sekisho.commands.output import ERR, OUT, show_json, show_table
 from sekisho.common.clock import SystemClock
 from sekisho.common.errors import PeerError, UserError
 from sekisho.common.randomness import system_random
-from sekisho.provider.desk import Desk
+from sekisho.provider.desk import Desk, Receipts
 from sekisho.provider.home import Home
+from sekisho.provider.reconciling import Difference
 from sekisho.provider.showing import Checked
-from sekisho.provider.showing import check as look_at
 from sekisho.provider.showing import show as write_out
 from sekisho.provider.submission import Progress as Tell
 from sekisho.provider.watching import Taken, Watch
@@ -45,7 +46,8 @@ def submit(
         bool, typer.Option("--due", help="submit again what was held back and may go now")
     ] = False,
     receipts: Annotated[
-        bool, typer.Option("--receipts", help="fetch receipts and show what was submitted")
+        bool,
+        typer.Option("--receipts", help="fetch receipts and hold them against what was submitted"),
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="print the report as JSON")] = False,
 ) -> None:
@@ -54,7 +56,7 @@ def submit(
     if receipts:
         _receipts(desk, json)
     elif due:
-        _told([one.report() for one in desk.submit_due()], json)
+        _told(desk, [one.report() for one in desk.submit_due()], json)
     elif watch is not None:
         _watch(desk, _needed(format), watch, every, json)
     elif check or show:
@@ -63,7 +65,7 @@ def submit(
         listed, chosen = _listed(files), _needed(format)
         with _bar(len(listed)) as tell:
             done = desk.submit(listed, chosen, tell)
-        _told([done.report()], json)
+        _told(desk, [done.report()], json)
 
 
 def _needed(format_id: str | None) -> str:
@@ -100,8 +102,9 @@ def _bar(total: int) -> Iterator[Tell]:
 def _check(desk: Desk, files: list[Path], format_id: str, out: Path | None, json: bool) -> None:
     with _bar(len(files)) as tell:
         ready = desk.ready(files, format_id, tell)
-    checked = look_at(desk.home, ready, desk.today)
-    reports = desk.tell_quality(ready, files)
+    inspected = desk.inspect(ready)
+    checked = Checked(ready, inspected, desk.home.rules)
+    reports = desk.tell_quality(ready, inspected)
     if out is not None:
         write_out(desk.home, ready, out)
     if json:
@@ -135,10 +138,26 @@ def _show_check(checked: Checked, out: Path | None) -> None:
         OUT.print(f"written: {out}")
 
 
-def _told(reports: list[dict[str, Any]], json: bool) -> None:
+def _told(desk: Desk, reports: list[dict[str, Any]], json: bool) -> None:
+    """Show what was handed over, and where earlier receipts are not what they must be."""
+    away = None
+    try:
+        desk.collect_receipts()
+    except PeerError as error:
+        away = error
+    differences = desk.differences()
     if json:
-        show_json({"submissions": reports})
-        return
+        told = [one.report() for one in differences]
+        show_json({"submissions": reports, "differences": told})
+    else:
+        _show_handed(reports)
+        show_differences(differences)
+    if away is not None:
+        raise away
+    end_with(differences)
+
+
+def _show_handed(reports: list[dict[str, Any]]) -> None:
     if not reports:
         OUT.print("送るものはありません / Nothing to submit.")
     for report in reports:
@@ -166,31 +185,26 @@ def _told(reports: list[dict[str, Any]], json: bool) -> None:
 
 def _receipts(desk: Desk, json: bool) -> None:
     new = desk.collect_receipts()
-    found = desk.journal.submissions()
-    if json:
-        show_json({"new": new, "submissions": found})
-        return
-    rows = [
-        (one["submission"], one["on"], one["format"], one["door"], one["sent"],
-         f"{len(one['receipts'])}/{len(one['bodies'])}")
-        for one in found
-    ]  # fmt: skip
-    columns = ("submission", "on", "format", "door", "sent", "receipts")
-    show_table("提出と受領 / Submissions and receipts", columns, rows)
+    differences = show_submissions(desk, json, new=new)
+    end_with(differences)
 
 
 def _watch(desk: Desk, format_id: str, folder: Path, every: float, json: bool) -> None:
     watch = Watch(folder, lambda files: desk.submit(files, format_id).report())
+    receipts = Receipts(desk)
     looked_on = None
     while True:
-        for taken in watch.look(desk.today):
-            _taken(taken, json)
-        if looked_on != desk.today:
-            try:
+        taken = watch.look(desk.today)
+        for one in taken:
+            _taken(one, json)
+        try:
+            if looked_on != desk.today:
                 desk.submit_due()
                 looked_on = desk.today
-            except PeerError as away:
-                ERR.print(str(away), markup=False)
+            for new in receipts.look(at_once=bool(taken)):
+                _differs(new, json)
+        except PeerError as away:
+            ERR.print(str(away), markup=False)
         time.sleep(every)
 
 
@@ -200,3 +214,10 @@ def _taken(taken: Taken, json: bool) -> None:
         print(orjson.dumps(said).decode(), flush=True)
     else:
         OUT.print(f"{taken.name}: {taken.state} {taken.code}".rstrip(), markup=False)
+
+
+def _differs(difference: Difference, json: bool) -> None:
+    if json:
+        print(orjson.dumps({"difference": difference.report()}).decode(), flush=True)
+    else:
+        show_differences([difference])

@@ -1,11 +1,11 @@
-"""What a provider handed over, which receipts came back, and what still waits for a day."""
+"""What a provider handed over, what the receipts say of it, and what still waits for a day."""
 
 from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ import orjson
 
 from sekisho.common.atomicfile import write_atomically, write_pieces
 from sekisho.common.canonical import canonical_json
+from sekisho.common.errors import PeerError, TamperError
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
 from sekisho.exchange.transfer import RECEIPT
 from sekisho.provider.handover import Handed, Ready, Sender, receipts
+from sekisho.provider.reconciling import Difference, compare
 
 FILES = "files"
 _PIECE = 1 << 20
@@ -38,11 +40,21 @@ class Journal:
     """The part of a provider's folder that remembers."""
 
     folder: Path
+    directory: Directory
 
     def record(
-        self, ready: Ready, handed: Sequence[Handed], files: Sequence[Path], on: date
+        self,
+        ready: Ready,
+        handed: Sequence[Handed],
+        files: Sequence[Path],
+        on: date,
+        expected: Mapping[str, Any],
     ) -> None:
-        """Write down what was handed over, and what of the files still waits."""
+        """Write down what was handed over, and what of the files still waits.
+
+        Args:
+            expected: body → what its receipt must say (`expected_of`).
+        """
         for one in handed:
             said = {
                 "submission": one.submission,
@@ -53,6 +65,7 @@ class Journal:
                 "read": ready.prepared.read,
                 "sent": sum(line.sent for line in ready.prepared.balance),
                 "withheld": sum(line.withheld for line in ready.prepared.balance),
+                "expected": {body: expected[body] for body in one.bodies},
             }
             file = self.folder / "sent" / f"{one.submission}.json"
             if one.bodies and not file.exists():
@@ -63,29 +76,55 @@ class Journal:
         """Return what was handed over, oldest first, with the bodies that have receipted it."""
         found = [orjson.loads(f.read_bytes()) for f in (self.folder / "sent").glob("*.json")]
         for one in found:
-            one["receipts"] = [
-                body for body in one["bodies"] if self._receipt(one["submission"], body).exists()
-            ]
+            told = {body: self._told(one["submission"], body) for body in one["bodies"]}
+            one["receipts"] = [body for body, receipt in told.items() if receipt is not None]
         return sorted(found, key=lambda one: (one["on"], one["submission"]))
 
     def collect(self, sender: Sender) -> int:
-        """Ask for the receipts that are missing; keep each one whose signature holds."""
-        new = 0
+        """Ask for receipts that are missing or not what they must be; return how many are new.
+
+        What a door gives in place of a body's receipt is kept as well: it is a difference.
+
+        Raises:
+            PeerError: a door does not answer; the others were asked.
+        """
+        new, away = 0, None
         for one in self.submissions():
-            if len(one["receipts"]) == len(one["bodies"]):
+            wanted = [body for body in one["bodies"] if self._wrong(sender.code, one, body)]
+            if not wanted:
                 continue
-            for token in receipts(sender, one["door"], one["submission"]):
-                signed = jws.verify(token, sender.directory.resolve, RECEIPT)
-                file = self._receipt(one["submission"], signed.signer)
-                if signed.payload["submission"] == one["submission"] and not file.exists():
-                    write_atomically(file, token.encode())
-                    new += 1
+            try:
+                tokens = receipts(sender, one["door"], one["submission"])
+            except PeerError as error:
+                away = error
+                continue
+            new += self._keep(one, wanted, tokens)
+        if away is not None:
+            raise away
         return new
 
-    def receipts(self, directory: Directory) -> Iterator[dict[str, Any]]:
-        """Yield what the receipts say, in order of submission and body; each is verified anew."""
-        for file in sorted((self.folder / "receipts").glob("*.jws")):
-            yield jws.verify(file.read_bytes(), directory.resolve, RECEIPT).payload
+    def differences(self, provider: str, today: date) -> list[Difference]:
+        """Return where receipts are not what they must be, but for what was settled.
+
+        Every receipt is verified anew. One is late when it has not come by the next day.
+        """
+        found: list[Difference] = []
+        for one in self.submissions():
+            for body in one["bodies"]:
+                if body in one["receipts"] or self._receipt(one["submission"], body).exists():
+                    found += self._wrong(provider, one, body)
+                elif one["on"] < today.isoformat():
+                    found.append(Difference(one["submission"], body, "receipt.late"))
+        settled = self._settled()
+        return [one for one in found if one not in settled]
+
+    def settle(self, differences: Sequence[Difference], why: str, on: date) -> None:
+        """Write down that a clerk has settled differences with the body, and how."""
+        for one in differences:
+            said = {"difference": asdict(one), "why": why, "on": on.isoformat()}
+            data = canonical_json(said)
+            name = f"{one.submission}.{hashlib.sha256(data).hexdigest()[:16]}.json"
+            write_atomically(self.folder / "settled" / name, data)
 
     def waiting(self) -> list[Waiting]:
         """Return the files of which persons are held back."""
@@ -121,6 +160,46 @@ class Journal:
 
     def _receipt(self, submission: str, body: str) -> Path:
         return self.folder / "receipts" / f"{submission}.{body}.jws"
+
+    def _told(self, submission: str, body: str) -> dict[str, Any] | None:
+        """Return what a body's receipt says; None where there is none that is its own."""
+        file = self._receipt(submission, body)
+        return self._read(file.read_bytes()).get(body) if file.exists() else None
+
+    def _read(self, token: str | bytes) -> dict[str, dict[str, Any]]:
+        """Return signer → what it says, of a token that is a receipt."""
+        try:
+            signed = jws.verify(token, self.directory.resolve, RECEIPT)
+        except TamperError:
+            return {}
+        return {signed.signer: signed.payload}
+
+    def _wrong(self, provider: str, one: Mapping[str, Any], body: str) -> list[Difference]:
+        """Return what is wrong with a body's receipt; it may be that there is none."""
+        told = self._told(one["submission"], body)
+        if told is None:
+            return [Difference(one["submission"], body, "receipt.forged")]
+        return compare(provider, one, body, told)
+
+    def _keep(self, one: Mapping[str, Any], wanted: Sequence[str], tokens: Sequence[str]) -> int:
+        """Keep what a door gave; return how many receipts of ``wanted`` bodies are new."""
+        own = {signer: token for token in tokens for signer in self._read(token)}
+        others = iter(
+            [token for token in tokens if not self._read(token).keys() & {*one["bodies"]}]
+        )
+        new = 0
+        for body in wanted:
+            file = self._receipt(one["submission"], body)
+            if (token := own.get(body)) is not None:
+                new += not file.exists() or file.read_bytes() != token.encode()
+            elif file.exists() or (token := next(others, None)) is None:
+                continue
+            write_atomically(file, token.encode())
+        return new
+
+    def _settled(self) -> list[Difference]:
+        files = sorted((self.folder / "settled").glob("*.json"))
+        return [Difference(**orjson.loads(file.read_bytes())["difference"]) for file in files]
 
 
 def _keep(file: Path, target: Path) -> None:

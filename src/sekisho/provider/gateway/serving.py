@@ -13,7 +13,7 @@ from typing import IO
 from sekisho.common.clock import Clock
 from sekisho.common.errors import PeerError, SekishoError, UserError
 from sekisho.common.randomness import RandomBytes
-from sekisho.provider.desk import Desk
+from sekisho.provider.desk import Desk, Receipts
 from sekisho.provider.gateway.answers import Answers
 from sekisho.provider.gateway.app import make_app
 from sekisho.provider.gateway.clients import Clients
@@ -51,6 +51,7 @@ class Gateway:
     def __post_init__(self) -> None:
         self.folder = self.desk.home.folder / "gateway"
         self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.receipts = Receipts(self.desk)
         self.jobs = jobs_of(self.desk.home.folder, self.random)
         self.uploads = Uploads(self.folder / "uploads", self.jobs, self.random)
         self.forwarder = Forwarder(
@@ -103,7 +104,8 @@ class Gateway:
                 self.uploads.sweep(self.clock.now())
                 self.desk.submit_due()
                 self.looked_on = self.desk.today
-            self.desk.collect_receipts()
+            for one in self.receipts.look(at_once=True):
+                log.warning("submission %s: %s of %s", one.submission, one.code, one.body)
         except PeerError as away:
             log.warning("%s", away.code)
         except SekishoError as error:
