@@ -14,6 +14,7 @@ import pytest
 
 from dicom_files import image
 from memory_town import ROOT, SEED, START, MemoryClient, MemoryTown
+from sekisho.body.flows import quarantine
 from sekisho.body.flows.submission import snapshot
 from sekisho.body.incident import look
 from sekisho.common.errors import PeerError, UserError
@@ -54,12 +55,18 @@ def kinds(root: Path) -> DataKinds:
     return load_kinds(root / "rules" / "data-kinds.toml")
 
 
-def images(folder: Path, *, frames: int = 1) -> list[Path]:
-    """Write two images of one person and one of another."""
+def images(folder: Path, *, frames: int = 1, late: tuple[str, ...] = ()) -> list[Path]:
+    """Write two images of one person and one of another; those of ``late`` are from the future."""
     folder.mkdir(exist_ok=True)
     of = ((FIRST, "1.2.9.1"), (FIRST, "1.2.9.2"), (SECOND, "1.2.9.3"))
     return [
-        image(folder / uid, PatientID=f"CANARY{n}", SOPInstanceUID=uid, SeriesNumber=frames)
+        image(
+            folder / uid,
+            PatientID=f"CANARY{n}",
+            SOPInstanceUID=uid,
+            SeriesNumber=frames,
+            StudyDate="20990101" if uid in late else "20260310",
+        )
         for n, uid in of
     ]
 
@@ -108,6 +115,21 @@ def sender_of(town: MemoryTown) -> Sender:
 def held(town: MemoryTown) -> list[Path]:
     folder = town.body(HOLDER).folders.objects
     return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def waiting(town: MemoryTown) -> list[Path]:
+    folder = town.body(HOLDER).folders.held_objects
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def let_out(town: MemoryTown) -> None:
+    """Give the body other checks, which note a day in the future, and begin a day."""
+    file = town.folder / "rules" / "collection.toml"
+    rule = 'id = "date.after-submission"\n'
+    text = file.read_text("utf-8").replace('version = "2026-', 'version = "later-2026-', 1)
+    assert rule in text
+    file.write_text(text.replace(rule, f'{rule}verdict = "note"\n'), "utf-8")
+    town.begin()
 
 
 def receipt(town: MemoryTown, handed: Handed) -> dict[str, Any]:
@@ -241,3 +263,75 @@ def test_pieces_are_one_object_again_and_out_of_order_they_are_refused(
         with pytest.raises(PeerError, match=r"objects\.malformed"):
             put(wrong)
     assert not list(store.folder.rglob("*.open"))
+
+
+# Objects of records in quarantine
+
+LATE = ("1.2.9.2", "1.2.9.3")
+
+
+def test_an_object_waits_with_its_record_and_lands_with_it(
+    town: MemoryTown, kinds: DataKinds, tmp_path: Path
+) -> None:
+    handed = submit(town, kinds, images(tmp_path / "files", late=LATE), tmp_path / "outbox")
+    body, store = town.body(HOLDER), Objects(town.body(HOLDER).folders.objects)
+    assert (len(held(town)), len(waiting(town))) == (1, 2)
+    said = receipt(town, handed)
+    assert (said["objects"]["objects"], said["objects_held"]["objects"]) == (1, 2)
+    sealed = {path.read_bytes() for path in waiting(town)}
+    assert all(one.startswith(b"age-encryption.org") for one in sealed)
+    let_out(town)
+    assert waiting(town) == []
+    assert sealed < {path.read_bytes() for path in held(town)}
+    rows = Lake(body.folders.lake).everything(snapshot(body))["image_occurrence"].to_pylist()
+    named = [
+        store.find(
+            (row["person_key"], row["source_id"], row["data_class"]), row["provider"], row["batch"]
+        )
+        for row in rows
+    ]
+    assert sorted(filter(None, named)) == held(town)
+    assert len(rows) == len(held(town)) == 3
+
+
+def test_a_release_that_was_done_and_not_committed_comes_to_the_same_end(
+    town: MemoryTown, kinds: DataKinds, tmp_path: Path
+) -> None:
+    submit(town, kinds, images(tmp_path / "files", late=LATE), tmp_path / "outbox")
+    daily = quarantine.daily
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(quarantine, "daily", lambda body: (daily(body), daily(body))[1])
+        let_out(town)
+    assert (len(held(town)), len(waiting(town))) == (3, 0)
+
+
+def test_an_object_goes_when_its_record_is_sent_again(
+    town: MemoryTown, kinds: DataKinds, tmp_path: Path
+) -> None:
+    submit(town, kinds, images(tmp_path / "files", late=LATE), tmp_path / "outbox")
+    submit(town, kinds, images(tmp_path / "files"), tmp_path / "outbox")
+    assert waiting(town) == []
+    assert quarantine.figures(town.body(HOLDER))["mended"] == 2
+
+
+def test_erasure_takes_the_object_of_a_held_record_as_well(
+    town: MemoryTown, kinds: DataKinds, tmp_path: Path
+) -> None:
+    submit(town, kinds, images(tmp_path / "files", late=LATE), tmp_path / "outbox")
+    assert look(town.body(HOLDER).folders.data).objects == 3
+    town.choose(desks(town.framework)[0], FIRST)
+    town.begin()
+    town.begin()
+    assert (len(held(town)), len(waiting(town))) == (0, 1)
+    let_out(town)
+    assert (len(held(town)), len(waiting(town))) == (1, 0)
+
+
+def test_a_record_whose_object_is_not_there_is_not_let_out(
+    town: MemoryTown, kinds: DataKinds, tmp_path: Path
+) -> None:
+    submit(town, kinds, images(tmp_path / "files", late=LATE), tmp_path / "outbox")
+    waiting(town)[0].unlink()
+    let_out(town)
+    assert len(held(town)) == 2
+    assert quarantine.figures(town.body(HOLDER)) == {"waiting": 1, "mended": 0, "released": 1}

@@ -66,6 +66,11 @@ class Folders(msgspec.Struct, frozen=True):
         return self.data / "objects"
 
     @property
+    def held_objects(self) -> Path:
+        """Objects of records that wait in quarantine."""
+        return self.data / "held" / "objects"
+
+    @property
     def spool(self) -> Path:
         return self.data / "spool"
 

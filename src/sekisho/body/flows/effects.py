@@ -60,7 +60,8 @@ def _erase(body: Body, registry: str, number: int) -> Outcome:
     quarantine = body.folders.data / "quarantine"
     rows, used = _clear_quarantine(quarantine, targets)
     # before the tables: afterwards nobody knows any more whose they are
-    objects = Objects(body.folders.objects).erase(targets.keys)
+    stores = (Objects(body.folders.objects), Objects(body.folders.held_objects))
+    objects = sum(store.erase(targets.keys) for store in stores)
     done = lake.erase(id, out, latest, used=used)
     if done is None and not rows and not objects:
         return outcome

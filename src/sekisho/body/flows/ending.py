@@ -199,7 +199,7 @@ def destroy(body: Body, message: Incoming) -> Outcome:
 
 def _destroy_data(body: Body, now: Json) -> Outcome:
     rows = Lake(body.folders.lake).totals(submission.snapshot(body))
-    folders = ("lake", "objects", "quarantine", "projects")
+    folders = ("lake", "objects", "quarantine", "held", "projects")
     outcome = Outcome(remove=[body.folders.data / name for name in folders])
     outcome.remove += [body.folders.spool / name for name in SPOOLED]
     outcome.remove += _delivered(body)

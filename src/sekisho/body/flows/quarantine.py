@@ -20,20 +20,25 @@ from sekisho.body.ports import Json, Outcome
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.ids import Tag
 from sekisho.data import collection
-from sekisho.data.lake import Lake, Snapshot, held_schema
+from sekisho.data.lake import Lake, Objects, Record, Snapshot, held_schema
 from sekisho.exchange import tables as container
 
 KIND = "quarantine"
 FOLDER = "quarantine"
 
 
-def held_back(submission_id: str, provider: str, rules: str) -> Json:
-    """Return the record of a submission of which something was held back."""
+def held_back(submission_id: str, provider: str, rules: str, batch: int) -> Json:
+    """Return the record of a submission of which something was held back.
+
+    Args:
+        batch: under which the objects of its records are kept.
+    """
     return {
         "submission": submission_id,
         "part": 0,
         "provider": provider,
         "rules": rules,
+        "batch": batch,
         "mended": 0,
         "released": 0,
     }
@@ -59,7 +64,7 @@ def mend(
         gone = _records(held) - _records(left)
         if not gone:
             continue
-        _replace(body, outcome, key, kept | {"mended": kept["mended"] + gone}, left)
+        _replace(body, outcome, key, kept | {"mended": kept["mended"] + gone}, held, left)
         outcome.fact(
             "quarantine.mended", submission=kept["submission"], provider=provider, records=gone
         )
@@ -82,14 +87,15 @@ def daily(body: Body) -> Outcome:
         lake = Lake(body.folders.lake)
         persons = lake.of_persons(latest, _persons(held), ("person", "death"))
         systems = vocabulary.systems_of(body) if vocabulary.refuses(body) else None
-        passed, left = collection.recheck(held, rules, body.today(), persons, systems)
+        without = _without_object(body, kept, held)
+        passed, left = collection.recheck(held, rules, body.today(), persons, systems, without)
         passed = _still_wanted(body, lake, passed)
         state = kept | {"rules": rules.version}
         if passed:
             latest, released = _release(body, outcome, lake, latest, batch, kept, passed)
             state["released"] = kept["released"] + released
             batch += 1
-        _replace(body, outcome, key, state, left)
+        _replace(body, outcome, key, state, held, left)
     return outcome
 
 
@@ -116,6 +122,9 @@ def _release(
     """Land ``passed`` as a batch of its own; return the snapshot with it, and its records."""
     name = f"{kept['submission']}:{kept['rules']}"
     rows = _as_batch(passed, kept["provider"], batch)
+    store, landed = Objects(body.folders.held_objects), Objects(body.folders.objects)
+    for record in _named(passed):  # before the rows: none may name an object that is not there
+        store.lend(landed, record, kept["provider"], kept["batch"], batch)
     versions = lake.land(batch, name, rows, vocabulary=vocabulary.in_force(body))
     made = Snapshot(1 + latest.number, versions)
     records = _records(passed)
@@ -172,6 +181,26 @@ def _as_batch(tables: dict[str, pa.Table], provider: str, batch: int) -> dict[st
     return made
 
 
+def _named(tables: dict[str, pa.Table]) -> set[Record]:
+    """Return the records of persons who are known here."""
+    columns = ("person_key", "source_id", "data_class")
+    found = set[Record]()
+    for rows in tables.values():
+        found |= set(zip(*(rows[name].to_pylist() for name in columns), strict=True))
+    return {one for one in found if one[0] is not None}
+
+
+def _without_object(body: Body, kept: Json, held: dict[str, pa.Table]) -> set[str]:
+    """Return the source ids of records that had an object where they came from, and here none."""
+    store = Objects(body.folders.held_objects)
+    return {
+        record[1]
+        for record in _named(held)
+        if record[2] == collection.HARD
+        and store.find(record, kept["provider"], kept["batch"]) is None
+    }
+
+
 def _records(tables: dict[str, pa.Table]) -> int:
     return sum(collection.waiting(tables).values())
 
@@ -187,7 +216,14 @@ def _file(body: Body, key: str) -> Path:
     return body.folders.data / FOLDER / key
 
 
-def _replace(body: Body, outcome: Outcome, key: str, kept: Json, left: dict[str, pa.Table]) -> None:
+def _replace(
+    body: Body,
+    outcome: Outcome,
+    key: str,
+    kept: Json,
+    held: dict[str, pa.Table],
+    left: dict[str, pa.Table],
+) -> None:
     """Keep what is left under a new name; the old file goes once all of this is committed.
 
     So a crash in between finds the old file whole, and comes to the same end.
@@ -199,3 +235,7 @@ def _replace(body: Body, outcome: Outcome, key: str, kept: Json, left: dict[str,
     outcome.drop.append((KIND, key))
     outcome.put.append((KIND, new, kept | {"part": part}))
     outcome.remove.append(_file(body, key))
+    store = Objects(body.folders.held_objects)
+    for record in _named(held) - _named(left):
+        if (place := store.find(record, kept["provider"], kept["batch"])) is not None:
+            outcome.remove.append(place)

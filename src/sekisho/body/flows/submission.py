@@ -13,6 +13,7 @@ from pathlib import Path
 
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from sekisho import quality
 from sekisho.body.context import Body
@@ -44,6 +45,7 @@ METHODS = "methods"
 """How each tag's person was identified; beside the tables, as the manifest is."""
 OBJECTS = "objects"
 """Images and variants that belong to rows; beside the tables as well."""
+NO_OBJECTS = Stored(0, 0, "")
 INHERITED = "inherited"
 """The record of a succession that landed here, by the id of its reason."""
 RELEASED = "released"
@@ -128,7 +130,12 @@ def _land(body: Body, arrived: transfer.Arrived, manifest: Json, folder: Path) -
             yield hold(name, rows, persons, provider=arrived.sender, batch=batch)
 
     landing = {name: partial(held, name) for name in survey.rows_landed}
-    objects = _objects(body, arrived, map(arrival.kept, survey.rows_landed), persons, batch)
+    kept = map(arrival.kept, survey.rows_landed)
+    objects = _objects(body.folders.objects, body, arrived, kept, persons, batch)
+    waiting = map(arrival.quarantined, survey.rows_quarantined)
+    held_objects = NO_OBJECTS
+    if survey.held:
+        held_objects = _objects(body.folders.held_objects, body, arrived, waiting, persons, batch)
     taken = [(arrived.sender, unit) for unit in gone]
     versions = lake.land(batch, submission, landing, vocabulary=version, withdrawn=taken)
     replaced = lake.replaced_by(batch, previous)
@@ -150,9 +157,11 @@ def _land(body: Body, arrived: transfer.Arrived, manifest: Json, folder: Path) -
     }
     if objects.objects:
         payload["objects"] = asdict(objects)
+    if held_objects.objects:
+        payload["objects_held"] = asdict(held_objects)
     outcome = _receipt(body, arrived.sender, manifest, payload, batch)
     if survey.held:
-        held_back = quarantine.held_back(submission, arrived.sender, survey.rules_version)
+        held_back = quarantine.held_back(submission, arrived.sender, survey.rules_version, batch)
         outcome.put.append((quarantine.KIND, submission, held_back))
     outcome.put.append(("snapshot", "head", made.to_dict()))
     outcome.fact(
@@ -195,22 +204,24 @@ def _land(body: Body, arrived: transfer.Arrived, manifest: Json, folder: Path) -
 
 
 def _objects(
+    folder: Path,
     body: Body,
     arrived: transfer.Arrived,
-    landed: Iterable[Iterator[pa.Table]],
+    tables: Iterable[Iterator[pa.Table]],
     persons: Mapping[str, str],
     batch: int,
 ) -> Stored:
-    """Store what came beside the rows, before the rows: none may name an object that is not there.
+    """Store what came beside rows, before the rows: none may name an object that is not there.
 
-    Objects of records in quarantine are not kept: the record is sent again when it is mended.
+    Of a record whose person never arrived none is kept: no rule can ever let it out.
     """
     sent = batched(arrived.tables).get(OBJECTS)
     if sent is None:
-        return Stored(0, 0, "")
-    return Objects(body.folders.objects).put(
+        return NO_OBJECTS
+    of = pa.array(persons, pa.string())
+    return Objects(folder).put(
         sent.batches() if isinstance(sent, container.StoredTable) else [sent],
-        chain.from_iterable(landed),
+        (rows.filter(pc.is_in(rows["tag"], of)) for rows in chain.from_iterable(tables)),
         persons,
         body.keys.seal,
         provider=arrived.sender,

@@ -292,10 +292,10 @@ def _keep_waiting(
     for submission, held in files.items():
         name = digest(f"{sender}/{submission}".encode())[:32]
         write_atomically(body.folders.data / "quarantine" / name, container.pack(held))
-        # of no version: the checks in force here look at it on the next day
-        records.append(
-            (quarantine.KIND, name, quarantine.held_back(name, providers[submission], ""))
-        )
+        # of no version: the checks in force here look at it on the next day; of no batch: objects
+        # do not move, and their records come again from the provider
+        kept = quarantine.held_back(name, providers[submission], "", 0)
+        records.append((quarantine.KIND, name, kept))
     return records
 
 

@@ -18,19 +18,18 @@ from sekisho.data.collection.balance import (
 )
 from sekisho.data.collection.coding import Codes, all_codes, count_codes
 from sekisho.data.collection.covered import months_by_kind
-from sekisho.data.collection.held_back import recheck, units_of, waiting, without_units
+from sekisho.data.collection.held_back import HARD, recheck, units_of, waiting, without_units
 from sekisho.data.collection.inheriting import held_as, part_known, rows_of, under_tags
 from sekisho.data.collection.pulling import PullRule, pull_schema, read_pull_rule
 from sekisho.data.collection.receipt import receipt_payload
 from sekisho.data.collection.survey import (
     Survey,
-    content_digest,
-    persons_content,
     survey_of,
     together,
 )
 
 __all__ = [
+    "HARD",
     "Arrival",
     "Balance",
     "Codes",
@@ -40,12 +39,10 @@ __all__ = [
     "Survey",
     "all_codes",
     "balance",
-    "content_digest",
     "count_codes",
     "held_as",
     "months_by_kind",
     "part_known",
-    "persons_content",
     "pull_schema",
     "read_declared",
     "read_pull_rule",

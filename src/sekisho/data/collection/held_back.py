@@ -15,7 +15,7 @@ from sekisho.quality import RULES_COLUMN, CollectionRules, check
 Tables = dict[str, pa.Table]
 KEY, TAG = "person_key", "tag"
 HARD = "hard"
-"""Images and genomes: what belongs to a row of theirs was not kept, so they wait to come again."""
+"""Images and genomes: every record of theirs has an object beside its rows."""
 
 
 def units_of(tables: Mapping[str, pa.Table]) -> set[str]:
@@ -54,26 +54,28 @@ def recheck(
     day: date,
     persons: Mapping[str, pa.Table],
     systems: CodeSystems | None = None,
+    without: Collection[str] = (),
 ) -> tuple[Tables, Tables]:
     """Check quarantined rows by other rules; return (those that pass now, those that do not).
 
     Args:
+        without: source ids of records whose object is not here: they wait to come again.
         systems: as for `sekisho.quality.check`.
         persons: the rows of person and death that the body holds of the same persons, under their
             keys: a birth that landed long ago still speaks against an earlier date.
     """
-    hard = {name: rows.filter(pc.equal(rows["data_class"], HARD)) for name, rows in tables.items()}
+    missing = pa.array(sorted(without), pa.string())
+    alone = {name: pc.is_in(rows["source_id"], missing) for name, rows in tables.items()}
+    again = {name: rows.filter(alone[name]) for name, rows in tables.items()}
     asked = {
-        name: _under_tags(rows.filter(pc.not_equal(rows["data_class"], HARD))).drop_columns(
-            [RULES_COLUMN]
-        )
+        name: _under_tags(rows.filter(pc.invert(alone[name]))).drop_columns([RULES_COLUMN])
         for name, rows in tables.items()
     }
     context = {name: _under_tags(rows) for name, rows in persons.items()}
     keys = {key for rows in tables.values() for key in rows.column(KEY).unique().to_pylist() if key}
     judged = check(asked, rules, day=day, tags=keys, systems=systems, context=context)
     left = _under_keys(judged.quarantined)
-    for name, rows in hard.items():
+    for name, rows in again.items():
         if rows.num_rows:
             left[name] = pa.concat_tables([left[name], rows]) if name in left else rows
     return _under_keys(judged.tables), left

@@ -18,7 +18,7 @@ from sekisho.data.lake.engine import Engine, Session
 from sekisho.data.lake.erasure import Erasure, Targets
 from sekisho.data.lake.lake import Lake
 from sekisho.data.lake.layout import HELD, held_schema, hold, replace_ids
-from sekisho.data.lake.objects import Objects, Stored
+from sekisho.data.lake.objects import Objects, Record, Stored
 from sekisho.data.lake.snapshot import Count, Snapshot, Versions
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Erasure",
     "Lake",
     "Objects",
+    "Record",
     "Session",
     "Snapshot",
     "Stored",

@@ -38,6 +38,10 @@ class Stored:
     digest: str
 
 
+Record = tuple[str, str, str]
+"""Person key, source id, data class."""
+
+
 class Objects:
     """The objects of one body.
 
@@ -51,23 +55,24 @@ class Objects:
     def put(
         self,
         rows: Iterable[pa.Table],
-        landed: Iterable[pa.Table],
+        records: Iterable[pa.Table],
         persons: Mapping[str, str],
         key: SealKey,
         *,
         provider: str,
         batch: int,
     ) -> Stored:
-        """Store the objects of records that ``landed``; doing it again changes nothing.
+        """Store the objects of ``records``; doing it again changes nothing.
 
         Args:
             rows: as `object_schema` says, some at a time.
+            records: tables of these records, under tags.
             persons: tag → person key.
 
         Raises:
             PeerError: the pieces are not as a provider's program writes them.
         """
-        known = {pair for table in landed for pair in _records(table)}
+        known = {record for table in records for record in _records(table)}
         writing: _Writing | None = None
         done: list[_Writing] = []
         try:
@@ -96,6 +101,24 @@ class Objects:
         """Return where the object of one row lies."""
         name = digest(canonical_json([provider, source, batch]))[:32]
         return self.folder / data_class / person_key / f"{name}.{kind}"
+
+    def find(self, record: Record, provider: str, batch: int) -> Path | None:
+        """Return where the object of a record lies; None where it has none."""
+        person_key, source, data_class = record
+        any_kind = self.place(data_class, person_key, provider, source, batch, "*")
+        return next(any_kind.parent.glob(any_kind.name), None)
+
+    def lend(self, to: Objects, record: Record, provider: str, batch: int, as_batch: int) -> None:
+        """Put a record's object into another store as well, under another batch."""
+        if (held := self.find(record, provider, batch)) is None:
+            return
+        person_key, source, data_class = record
+        kind = held.suffix.removeprefix(".")
+        target = to.place(data_class, person_key, provider, source, as_batch, kind)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        if not target.exists():
+            os.link(held, target)
+            sync_folder(target.parent)
 
     def read(self, place: Path, key: SealKey) -> bytes:
         """Return an object."""
