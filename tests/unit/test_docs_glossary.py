@@ -53,7 +53,7 @@ PLUMBING = {
     "exchange": "Answer Client Peer SealKey SigningKey VerifyKey",
     "pseudonym": "ConverterKeys ConverterSecret",
     "provider": "Format Identity Limits Line Note Outcome Part Prepared Refused",
-    "cdm": "Sliced Column System Table",
+    "cdm": "ByPerson Column Sliced System Table",
     "catalogue": "TableColumns Title",
     "conversion": "Facts Place",
     "ledger": (
@@ -67,7 +67,7 @@ PLUMBING = {
         "PermitRule Recognise Running SealDecision Seat Submit Substitute Tally Vote Withdraw"
     ),
     "collection": "Codes Arrival Declared Line PullRule Survey",
-    "quality": "Breach CollectionRules Fate Landed Measure Problem Rule Text Where",
+    "quality": "Breach CollectionRules Fate Landed Measure Measures Problem Rule Text Where",
     "uses": "Standing UsesRule",
     "person": "Asked Project StandingChoice",
     "lake": "Count DuckEngine Engine Session Targets Versions",
