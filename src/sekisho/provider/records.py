@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntEnum
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +156,27 @@ def row(table: str, visit: str | None = None, /, **values: Any) -> Row:
             "provider.no-column", f"{table} lacks {sorted(values.keys() - _KNOWN[table])}."
         )
     return (table, visit, tuple(map(values.get, _ORDER[table], _ABSENT[table])))
+
+
+def rows_of(table: str, *given: str, **fixed: Any) -> Callable[..., Row]:
+    """Return what makes rows of ``table`` from a visit and the values of the columns ``given``.
+
+    The other columns hold what is ``fixed``, or else what they hold in `row`, which looks at the
+    columns of every row anew.
+
+    Raises:
+        Defect: the table has no such column.
+    """
+    absent = dict(zip(_ORDER[table], row(table, **fixed)[2], strict=True))
+    row(table, **dict.fromkeys(given))
+    constant = tuple(absent.values())
+    places = {name: len(constant) + n for n, name in enumerate(given)}
+    arranged = itemgetter(*(places.get(name, n) for n, name in enumerate(absent)))
+
+    def made(visit: str | None, *values: Any) -> Row:
+        return (table, visit, arranged(constant + values))
+
+    return made
 
 
 def refused(record_type: str, line: int, unit: str, code: str, **more: Any) -> Record:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ import msgspec
 
 from sekisho.provider.readers.fhir_patient import Patient, identity_of, patient_rows
 from sekisho.provider.readers.fhir_resources import MAPPINGS
+from sekisho.provider.readers.fhir_shapes import Head
 from sekisho.provider.readers.fhir_types import RESOURCE_TYPES
 from sekisho.provider.readers.fhir_values import Identifier, patient_name
 from sekisho.provider.records import (
@@ -22,19 +24,13 @@ from sekisho.provider.records import (
     refused,
 )
 
-
-class Head(msgspec.Struct, rename="camel", gc=False):
-    """What is looked at before a resource is read as its type."""
-
-    resource_type: str | None = None
-    id: str | None = None
-
-
 _HEAD = msgspec.json.Decoder(Head)
-_PATIENT = msgspec.json.Decoder(Patient)
-_DECODERS: dict[str, msgspec.json.Decoder[Any]] = {
-    name: msgspec.json.Decoder(mapping.shape) for name, mapping in MAPPINGS.items()
+_SHAPES: dict[str, type[Head]] = {
+    "Patient": Patient,
+    **{name: mapping.shape for name, mapping in MAPPINGS.items()},
 }
+_DECODERS = {name: msgspec.json.Decoder(shape) for name, shape in _SHAPES.items()}
+_TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
 NO_NAMES: Mapping[str, str] = {}
 
 
@@ -63,6 +59,26 @@ def head_of(data: bytes | msgspec.Raw) -> Head:
     if not head.resource_type:
         raise Unreadable("fhir.no-type")
     return head
+
+
+def opened(data: bytes) -> Head:
+    """Return a resource as its type, if its table and its place in ``data`` allow, else its head.
+
+    What the first bytes say is the type is believed only where all of it, read so, says it too.
+
+    Raises:
+        Unreadable: as `head_of`.
+    """
+    first = _TYPE_FIRST.match(data)
+    name = first[1].decode() if first else ""
+    if name in _DECODERS:
+        try:
+            it: Head = _DECODERS[name].decode(data)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return head_of(data)  # what is wrong is found when it is read as its head says
+        if it.resource_type == name:
+            return it
+    return head_of(data)
 
 
 def decode(decoder: msgspec.json.Decoder[Any], data: bytes | msgspec.Raw) -> Any:
@@ -111,64 +127,72 @@ def read_resource(
     """
     kind = UNREADABLE
     try:
-        head = head or head_of(data)
-        kind = type_name(head)
-        own = own_name or unit_name(kind, head.id, data)
+        it = head or opened(bytes(data))
+        kind = type_name(it)
+        own = own_name or unit_name(kind, it.id, data)
         unit = unit or own
-        more: dict[str, Any] = {"part": part, "whole": whole}
-        if kind == "Patient":
-            return _patient(data, line, own, unit, insured, more)
-        mapping = MAPPINGS.get(kind)
-        if mapping is None:
-            return Record(kind, line, unit, outcome=Outcome.SET_ASIDE, code="no-table", **more)
-        return _mapped(data, line, kind, own, unit, names, more)
+        if kind not in _SHAPES:
+            aside = Outcome.SET_ASIDE
+            return Record(kind, line, unit, outcome=aside, code="no-table", part=part, whole=whole)
+        if type(it) is Head:
+            it = decode(_DECODERS[kind], data)
+        if isinstance(it, Patient):
+            return _patient(it, line, own, unit, insured, part, whole)
+        return _mapped(it, line, kind, own, unit, names, part, whole)
     except Unreadable as problem:
         return refused(kind, line, unit or f"{kind}/{line}", problem.code, part=part, whole=whole)
 
 
 def _patient(
-    data: bytes | msgspec.Raw,
+    it: Patient,
     line: int,
     own: str,
     unit: str,
     insured: Sequence[Identifier],
-    more: dict[str, Any],
+    part: int,
+    whole: bool,
 ) -> Record:
-    it: Patient = decode(_PATIENT, data)
     if insured:
         it = msgspec.structs.replace(it, identifier=(*it.identifier, *insured))
     identity = identity_of(it, own)
+    more: dict[str, Any] = {"patient": own, "identity": identity, "part": part, "whole": whole}
     code = identity.hopeless
     if not code:
         try:
-            return Record("Patient", line, unit, patient_rows(it), own, identity=identity, **more)
+            return Record("Patient", line, unit, patient_rows(it), **more)
         except Unreadable as problem:
             code = problem.code
-    return refused("Patient", line, unit, code, patient=own, identity=identity, **more)
+    return refused("Patient", line, unit, code, **more)
 
 
 def _mapped(
-    data: bytes | msgspec.Raw,
+    it: Any,
     line: int,
     kind: str,
     own: str,
     unit: str,
     names: Mapping[str, str],
-    more: dict[str, Any],
+    part: int,
+    whole: bool,
 ) -> Record:
     mapping = MAPPINGS[kind]
-    it = decode(_DECODERS[kind], data)
     try:
         if it.status in mapping.never:
             raise SetAside("did-not-happen")
         made = mapping.rows(it, names)
     except SetAside as reason:
-        gone = reason.code == "did-not-happen" and more["whole"]  # perhaps it was sent before
         return Record(
-            kind, line, unit, outcome=Outcome.SET_ASIDE, code=reason.code, withdraws=gone, **more
+            kind,
+            line,
+            unit,
+            outcome=Outcome.SET_ASIDE,
+            code=reason.code,
+            part=part,
+            whole=whole,
+            withdraws=reason.code == "did-not-happen" and whole,  # perhaps it was sent before
         )
     patient = patient_name(it.subject or it.patient, names)
     rows = made.rows
     if kind == "Encounter":
         rows = tuple((table, own, values) for table, _, values in rows)
-    return Record(kind, line, unit, rows, patient, dropped=made.dropped, **more)
+    return Record(kind, line, unit, rows, patient, part=part, whole=whole, dropped=made.dropped)

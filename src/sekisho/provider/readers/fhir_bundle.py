@@ -16,7 +16,6 @@ from pathlib import Path
 import msgspec
 
 from sekisho.provider.readers.fhir import (
-    Head,
     check_text,
     decode,
     head_of,
@@ -25,6 +24,7 @@ from sekisho.provider.readers.fhir import (
     unit_name,
 )
 from sekisho.provider.readers.fhir_coverage import insured_numbers
+from sekisho.provider.readers.fhir_shapes import Head
 from sekisho.provider.readers.fhir_types import RESOURCE_TYPES
 from sekisho.provider.readers.fhir_values import Identifier
 from sekisho.provider.records import UNREADABLE, Note, Outcome, Record, Unreadable, refused

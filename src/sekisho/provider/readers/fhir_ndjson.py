@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from sekisho.provider.readers.fhir import check_text, head_of, read_resource
+from sekisho.provider.readers.fhir import check_text, opened, read_resource
 from sekisho.provider.readers.fhir_bundle import deletions
 from sekisho.provider.records import UNREADABLE, Note, Record, Unreadable, refused
 from sekisho.provider.sources import Limits, Line, SourceProblem, lines
@@ -29,11 +29,11 @@ def _records(line: Line) -> Iterable[Record]:
         return (refused(UNREADABLE, number, f"line/{number}", "line.too-long"),)
     try:
         check_text(data)
-        head = head_of(data)
-        if head.resource_type == "Bundle":
+        it = opened(data)
+        if it.resource_type == "Bundle":
             return deletions(data, number)
     except Unreadable as problem:
         cut = problem.code == "json.malformed" and not line.ended
         code = "json.truncated" if cut else problem.code
         return (refused(UNREADABLE, number, f"line/{number}", code),)
-    return (read_resource(data, number, head=head),)
+    return (read_resource(data, number, head=it),)

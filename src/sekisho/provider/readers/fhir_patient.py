@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from sekisho.common.errors import Refusal, UserError
 from sekisho.provider.readers.fhir_resources import EHR
+from sekisho.provider.readers.fhir_shapes import Head
 from sekisho.provider.readers.fhir_values import Identifier, day, optional_day
 from sekisho.provider.readers.persons import GENDERS
 from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity, Row, Unreadable, row
@@ -53,8 +54,7 @@ class HumanName(Struct, gc=False):
         return self.text or "".join((self.family or "", *self.given))
 
 
-class Patient(Struct, rename="camel", gc=False):
-    id: str | None = None
+class Patient(Head, rename="camel", gc=False):
     identifier: tuple[Identifier, ...] = ()
     name: tuple[HumanName, ...] = ()
     gender: str | None = None

@@ -41,7 +41,7 @@ from sekisho.provider.readers.fhir_values import (
     unit_of,
     visit_name,
 )
-from sekisho.provider.records import Row, SetAside, row
+from sekisho.provider.records import Row, SetAside, row, rows_of
 
 EHR = 32817
 _VISITS = {"IMP": 9201, "ACUTE": 9201, "NONAC": 9201, "AMB": 9202, "EMER": 9203}
@@ -50,6 +50,23 @@ _VISIT_TOTAL = 5031
 _MEASURED = ("laboratory", "vital-signs")
 LONGEST_SUPPLY = 180  # days; OHDSI ETL-LambdaBuilder, JMDC
 _COMPARATORS = ("<", "<=", ">=", ">", "ad")
+_NO_PERIOD, _NO_TIMING, _NO_DISPENSE, _NO_QUANTITY = Period(), Timing(), Dispense(), Quantity()
+
+
+def _values_of(table: str) -> Callable[..., Row]:
+    return rows_of(
+        table,
+        f"{table}_date",
+        f"{table}_type_concept_id",
+        f"{table}_source_value",
+        f"{table}_source_system",
+        "value_as_number",
+        "value_source_value",
+        "unit_source_value",
+    )
+
+
+_VALUES = {table: _values_of(table) for table in ("measurement", "observation")}
 
 
 class Result(Struct):
@@ -75,7 +92,7 @@ class Mapping(Generic[R]):
 
 
 def encounter(it: Encounter, names: Names) -> Result:
-    period = it.period or Period()
+    period = it.period or _NO_PERIOD
     start = first_day(period.start, period.end)
     code = it.class_.code if it.class_ else None
     return _one(
@@ -94,7 +111,7 @@ def encounter(it: Encounter, names: Names) -> Result:
 def condition(it: Condition, names: Names) -> Result:
     code, system = _coded(it.code)
     _confirmed(it.verification_status)
-    onset, end = it.onset_period or Period(), it.abatement_period or Period()
+    onset, end = it.onset_period or _NO_PERIOD, it.abatement_period or _NO_PERIOD
     return _one(
         row(
             "condition_occurrence",
@@ -113,7 +130,7 @@ def condition(it: Condition, names: Names) -> Result:
 def allergy(it: AllergyIntolerance, names: Names) -> Result:
     code, system = _coded(it.code)
     _confirmed(it.verification_status)
-    onset, meta = it.onset_period or Period(), it.meta or Meta()
+    onset, meta = it.onset_period or _NO_PERIOD, it.meta or Meta()
     # JP-CLINS requires no date of an allergy; it is a standing fact, known when last updated.
     known = first_day(it.onset_date_time, onset.start, it.recorded_date, meta.last_updated)
     return _one(
@@ -133,8 +150,8 @@ def drug(it: Drug, names: Names) -> Result:
     if it.do_not_perform:
         raise SetAside("did-not-happen")
     code, system = _coded(it.vaccine_code or it.medication_codeable_concept or _contained(it))
-    dispense, timing = it.dispense_request or Dispense(), _timing(it)
-    period = it.effective_period or Period()
+    dispense, timing = it.dispense_request or _NO_DISPENSE, _timing(it)
+    period = it.effective_period or _NO_PERIOD
     start = first_day(
         it.authored_on,
         it.occurrence_date_time,
@@ -146,7 +163,7 @@ def drug(it: Drug, names: Names) -> Result:
     bounds = timing.repeat.bounds_duration if timing.repeat else None
     days = _days(dispense.expected_supply_duration) or _days(bounds)
     end = start + min(days, LONGEST_SUPPLY) - 1 if days else optional_day(period.end)
-    quantity = dispense.quantity or it.dose_quantity or Quantity()
+    quantity = dispense.quantity or it.dose_quantity or _NO_QUANTITY
     return _one(
         row(
             "drug_exposure",
@@ -165,7 +182,7 @@ def drug(it: Drug, names: Names) -> Result:
 
 def procedure(it: Procedure, names: Names) -> Result:
     code, system = _coded(it.code)
-    period = it.performed_period or Period()
+    period = it.performed_period or _NO_PERIOD
     return _one(
         row(
             "procedure_occurrence",
@@ -181,35 +198,36 @@ def procedure(it: Procedure, names: Names) -> Result:
 
 def observation(it: Observation, names: Names) -> Result:
     """One row per value: the resource's own and each component's."""
-    valued = [it, *it.component]
-    found = [(one, value) for one in valued if (value := _value(one)) is not None]
-    dropped = sum(1 for one in it.component if _value(one) is None) + (it.value_string is not None)
+    dropped = int(it.value_string is not None)
+    found = []
+    value = _value(it)
+    if value is not None:
+        found.append((it.code, value))
+    for component in it.component:
+        value = _value(component)
+        if value is None:
+            dropped += 1
+        else:
+            found.append((component.code, value))
     if not found:
         raise SetAside("no-value" if not dropped else "only-free-text")
-    measured = any(has_code(category, *_MEASURED) for category in it.category)
-    period = it.effective_period or Period()
+    measured = False
+    for category in it.category:
+        measured = measured or has_code(category, *_MEASURED)
+    period = it.effective_period or _NO_PERIOD
     when = first_day(it.effective_date_time, it.effective_instant, period.start, it.issued)
     visit = visit_name(it.encounter, names)
     rows = []
-    for one, (number, text, unit) in found:
-        coded = code_of(one.code)
+    for concept, (number, text, unit) in found:
+        coded = code_of(concept)
         if coded is None:
             dropped += 1
             continue
+        code, system = coded
         kind, table = EHR, "measurement" if measured else "observation"
-        if coded[1] == ITEMS:
-            kind, table = CHECKUP, table_of(coded[0], coded=number is None)
-        values: dict[str, Any] = {
-            f"{table}_concept_id": 0,
-            f"{table}_date": when,
-            f"{table}_type_concept_id": kind,
-            f"{table}_source_value": coded[0],
-            f"{table}_source_system": coded[1],
-            "value_as_number": number,
-            "value_source_value": text,
-            "unit_source_value": unit,
-        }
-        rows.append(row(table, visit, **values))
+        if system == ITEMS:
+            kind, table = CHECKUP, table_of(code, coded=number is None)
+        rows.append(_VALUES[table](visit, when, kind, code, system, number, text, unit))
     if not rows:
         raise SetAside("no-code")
     return Result(tuple(rows), dropped)
@@ -220,13 +238,13 @@ def benefit(it: ExplanationOfBenefit, names: Names) -> Result:
     amount = next((t.amount for t in submitted if t.amount and t.amount.value is not None), None)
     if amount is None or amount.value is None:
         raise SetAside("no-value")
-    period = it.billable_period or Period()
-    visits = [reference for item in it.item for reference in item.encounter]
+    period = it.billable_period or _NO_PERIOD
+    visit = next((item.encounter[0] for item in it.item if item.encounter), it.encounter)
     kind = code_of(it.type)
     return _one(
         row(
             "cost",
-            visit_name(visits[0], names) if visits else visit_name(it.encounter, names),
+            visit_name(visit, names),
             cost_domain_id="Visit",
             cost_type_concept_id=_VISIT_TOTAL,
             currency_concept_id=_CURRENCIES.get(amount.currency or "", 0),
@@ -281,7 +299,7 @@ def _contained(it: Drug) -> Concept | None:
 
 
 def _timing(it: Drug) -> Timing:
-    return next((d.timing for d in it.dosage_instruction if d.timing), Timing())
+    return next((d.timing for d in it.dosage_instruction if d.timing), _NO_TIMING)
 
 
 def _days(duration: Quantity | None) -> int | None:

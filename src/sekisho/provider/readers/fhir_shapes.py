@@ -12,8 +12,14 @@ from msgspec import Struct, field
 from sekisho.provider.readers.fhir_values import Coding, Concept, Period, Quantity, Reference
 
 
-class Resource(Struct, rename="camel", gc=False):
+class Head(Struct, rename="camel", gc=False):
+    """What every resource has, and all that is looked at of one without a table."""
+
+    resource_type: str | None = None
     id: str | None = None
+
+
+class Resource(Head, rename="camel", gc=False):
     status: str | None = None
     subject: Reference | None = None
     patient: Reference | None = None
@@ -108,6 +114,7 @@ class Valued(Struct, rename="camel", gc=False):
 
 
 class Observation(Valued, rename="camel", gc=False):
+    resource_type: str | None = None
     id: str | None = None
     status: str | None = None
     subject: Reference | None = None

@@ -51,7 +51,6 @@ class Quantity(Struct, gc=False):
     code: str | None = None
 
 
-@lru_cache(maxsize=1 << 16)
 def day(text: str) -> int:
     """Return a FHIR date or dateTime as days since 1970-01-01; of a partial date the first day.
 
@@ -60,6 +59,13 @@ def day(text: str) -> int:
     Raises:
         Unreadable: no such date, or outside 1900–2100.
     """
+    if text[10:11] == "T" and "\n" not in text:
+        text = text[:10]  # many moments, few days
+    return _day(text)
+
+
+@lru_cache(maxsize=1 << 14)
+def _day(text: str) -> int:
     match = _DATE.fullmatch(text)
     if not match or int(match[1]) not in _YEARS:
         raise Unreadable("date.impossible")
@@ -92,14 +98,21 @@ def decimal_text(value: Decimal) -> str:
     Raises:
         Unreadable: not finite, or beyond 10^30 or 10^-30.
     """
+    text = str(value)
+    if len(text) > 30 or not text.replace(".", "", 1).isdigit():
+        text = _rare(value)
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def _rare(value: Decimal) -> str:
+    """Spell a number that is negative, long, has an exponent, or is none."""
     if not value.is_finite():
         raise Unreadable("number.out-of-range")
     if not value:
         return "0"
     if abs(value.adjusted()) > 30 or len(value.as_tuple().digits) > 60:
         raise Unreadable("number.out-of-range")
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    return format(value, "f")
 
 
 def code_of(concept: Concept | None) -> tuple[str, str | None] | None:
@@ -109,21 +122,27 @@ def code_of(concept: Concept | None) -> tuple[str, str | None] | None:
     """
     if concept is None:
         return None
-    usable = [
-        c for c in concept.coding if c.code and len(c.code) <= 100 and _CODE.fullmatch(c.code)
-    ]
-    if not usable:
+    codings, chosen = concept.coding, None
+    for coding in codings:
+        code = coding.code
+        if code and len(code) <= 100 and _is_code(code):
+            if len(codings) == 1 or not _local(coding.system):
+                chosen = coding
+                break
+            chosen = chosen or coding
+    if chosen is None:
         return None
-    chosen = usable[0]
-    if len(usable) > 1:
-        chosen = next((c for c in usable if not _local(c.system)), chosen)
     system = chosen.system if chosen.system and len(chosen.system) <= 200 else None
     return str(chosen.code), system
 
 
 def has_code(concept: Concept | None, *codes: str) -> bool:
     """Tell whether any coding of ``concept`` is one of ``codes``."""
-    return concept is not None and any(c.code in codes for c in concept.coding)
+    if concept is not None:
+        for coding in concept.coding:
+            if coding.code in codes:
+                return True
+    return False
 
 
 def unit_of(quantity: Quantity) -> str | None:
@@ -141,15 +160,12 @@ def local_name(reference: str, names: Names) -> str | None:
 
     A conditional reference (``Patient?identifier=system|value``) gives ``system|value``.
     """
-    if not names:
-        return _local_name(reference)
     if reference in names:
         return names[reference]
-    name = _local_name(reference)
-    return None if name is None else names.get(name, name)
+    name = _remembered(reference) if len(reference) <= 200 else _local_name(reference)
+    return names.get(name, name) if names and name is not None else name
 
 
-@lru_cache(maxsize=1 << 14)
 def _local_name(reference: str) -> str | None:
     if reference.startswith("#"):
         return None
@@ -164,6 +180,9 @@ def _local_name(reference: str) -> str | None:
     return "/".join(parts[-2:])
 
 
+_remembered = lru_cache(maxsize=1 << 14)(_local_name)
+
+
 def patient_name(reference: Reference | None, names: Names) -> str:
     """Return the local name of the patient that a record is about.
 
@@ -175,14 +194,19 @@ def patient_name(reference: Reference | None, names: Names) -> str:
     if reference.reference:
         name = local_name(reference.reference, names)
         if name is not None:
-            kind, slash, _ = name.partition("/")
-            if slash and "|" not in name and ":" not in kind and kind != "Patient":
-                raise Unreadable("person.not-a-patient")
+            if not name.startswith("Patient/"):
+                _check_patient(name)
             return name
     identifier = reference.identifier
     if identifier is None or not identifier.system or not identifier.value:
         raise Unreadable("person.no-subject")
     return f"{identifier.system}|{identifier.value}"
+
+
+def _check_patient(name: str) -> None:
+    kind, slash, _ = name.partition("/")
+    if slash and "|" not in name and ":" not in kind and kind != "Patient":
+        raise Unreadable("person.not-a-patient")
 
 
 def visit_name(reference: Reference | None, names: Names) -> str | None:
@@ -193,4 +217,13 @@ def visit_name(reference: Reference | None, names: Names) -> str | None:
 
 
 def _local(system: str | None) -> bool:
-    return system is not None and any(part in system for part in _LOCAL_SYSTEMS)
+    if system is not None:
+        for part in _LOCAL_SYSTEMS:
+            if part in system:
+                return True
+    return False
+
+
+@lru_cache(maxsize=1 << 14)
+def _is_code(text: str) -> bool:
+    return _CODE.fullmatch(text) is not None
