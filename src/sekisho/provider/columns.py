@@ -72,7 +72,7 @@ class Columns:
         if not self._rows:
             return
         arrays = [
-            pa.array(values, field.type)
+            _array(values, field.type)
             for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
         ]
         self._rows = []
@@ -81,6 +81,13 @@ class Columns:
 
 def _column(values: pa.Array | str | int | None, type_: pa.DataType, size: int) -> pa.Array:
     return values if isinstance(values, pa.Array) else pa.repeat(pa.scalar(values, type_), size)
+
+
+def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:
+    first = values[0]
+    if first is values[-1] and values.count(first) == len(values):  # as most columns are
+        return _column(first, type_, len(values))
+    return pa.array(values, type_)
 
 
 @dataclass(frozen=True)
@@ -111,21 +118,27 @@ class Rows:
 
     def numbered(self) -> Iterator[pa.Table]:
         """Yield the same, and beside each row the number of its record (`RECORD`)."""
+        schema = self.schema.append(pa.field(RECORD, pa.int32()))
+        for gathered in self._gathered():
+            made = self._tagged(gathered)
+            if made.num_rows:
+                yield made.take(pc.sort_indices(made, sort_keys=_ORDER)).cast(schema)
+
+    def _gathered(self) -> Iterator[pa.Table]:
         stores = [store.finished() for store in self.stores]
         cut = any(store.on_disk for store in stores)
         for parts in zip(*(store.slices(cut) for store in stores), strict=True):
-            made = self._finished(pa.concat_tables(parts))
-            if made.num_rows:
-                yield made
+            yield pa.concat_tables(parts)
 
     def table(self) -> pa.Table:
         """Return all rows."""
         return pa.concat_tables([self.schema.empty_table(), *self.batches()]).combine_chunks()
 
     def __bool__(self) -> bool:
-        return next(self.batches(), None) is not None
+        whose = ["patient", RECORD]
+        return any(self._tagged(one.select(whose)).num_rows for one in self._gathered())
 
-    def _finished(self, gathered: pa.Table) -> pa.Table:
+    def _tagged(self, gathered: pa.Table) -> pa.Table:
         gathered = gathered.filter(pc.take(self.alive, gathered.column(RECORD)))
         tag = pc.take(self.tags, gathered.column("patient"))
         number = gathered.column(RECORD)
@@ -133,8 +146,7 @@ class Rows:
         made = made.append_column(RECORD, number)
         if len(self.gone):
             made = made.filter(pc.invert(pc.is_in(made.column("tag"), value_set=self.gone)))
-        made = made.take(pc.sort_indices(made, sort_keys=_ORDER))
-        return made.cast(self.schema.append(pa.field(RECORD, pa.int32())))
+        return made
 
 
 class Tables(Mapping[str, pa.Table]):

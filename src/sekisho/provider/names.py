@@ -12,6 +12,8 @@ _INNER: Final = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER: Final = bytes(byte ^ 0x5C for byte in range(256))
 _VISITS: Final = 50_000
 """Names of visits that are remembered."""
+_SHORT: Final = 1_000
+"""Characters of a local name that is remembered: it may be as long as a line of the file."""
 
 
 class Keyed:
@@ -63,5 +65,7 @@ class Name:
         if made is None:
             if len(self._visits) > _VISITS:
                 self._visits.clear()
-            made = self._visits[local] = self("visit", local)
+            made = self("visit", local)
+            if len(local) <= _SHORT:
+                self._visits[local] = made
         return made
