@@ -5,7 +5,7 @@
 ``FOLDER`` has NDJSON of a foreign export (plain or gzip), which is repeated under new ids until
 it is large enough. The floor, DuckDB on one thread with an explicit schema into Parquet, runs
 before it in a process of its own. CPU seconds, the median of three; 1x, 2x and 4x show whether
-time is linear.
+time is linear. What pseudonyms cost is seen where the same ingest leaves local names as they are.
 """
 
 from __future__ import annotations
@@ -23,9 +23,11 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
+from unittest.mock import patch
 
 import duckdb
 import pyarrow as pa
@@ -155,6 +157,37 @@ def landed(path: Path, folder: Path) -> dict[str, float]:
     return {**each, "all": steps[-1] - steps[0], "rows": sum(summary.rows_landed.values())}
 
 
+class LocalName:
+    """Stands for `sekisho.provider.names.Name`: a name is the UUID that the source gave."""
+
+    @classmethod
+    def of(cls, provider_key: bytes, family: str, data_class: str) -> LocalName:
+        return cls()
+
+    def __call__(self, what: str, local: str) -> str:
+        return local[-36:].replace("-", "")
+
+    def visit(self, local: str) -> str:
+        return local[-36:].replace("-", "")
+
+
+def landed_as_named(path: Path, folder: Path) -> dict[str, float]:
+    """Return what `landed` does where records keep their local names, and tags are numbers."""
+    persons = count()
+    with (
+        patch("sekisho.provider.gathering.Name", LocalName),
+        patch("sekisho.provider.submission.new_tag", lambda random: f"{next(persons):032x}"),
+    ):
+        return landed(path, folder)
+
+
+MEASURED = {
+    "floor": lambda path, folder: {"all": floor(path, folder)},
+    "landed": landed,
+    "landed-as-named": landed_as_named,
+}
+
+
 def measure(sample: Path, megabytes: float, what: str) -> Measured:
     """Measure one thing in this process."""
     with tempfile.TemporaryDirectory() as name:
@@ -163,7 +196,7 @@ def measure(sample: Path, megabytes: float, what: str) -> Measured:
         write(sample, path, megabytes)
         size = path.stat().st_size / 1e6
         before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-        found = {"all": floor(path, folder)} if what == "floor" else landed(path, folder)
+        found = MEASURED[what](path, folder)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     return {"mb": size, "peak": peak, "before": before, **found}
 
@@ -179,29 +212,32 @@ def measured(sample: Path, megabytes: float, what: str) -> Measured:
     return one
 
 
-def rows_of(runs: dict[int, list[tuple[Measured, Measured]]]) -> list[dict[str, Any]]:
-    """Return the rows of the results file."""
+def rows_of(runs: dict[int, list[tuple[Measured, Measured, Measured]]]) -> list[dict[str, Any]]:
+    """Return the rows of the results file; a run is the floor, ours, and ours as named."""
     made = []
-    once = median(ours["all"] / ours["mb"] for _, ours in runs[1])
-    for size, pairs in runs.items():
-        speed = median(ours["mb"] / ours["all"] for _, ours in pairs)
+    once = median(ours["all"] / ours["mb"] for _, ours, _ in runs[1])
+    for size, runs_of in runs.items():
+        speed = median(ours["mb"] / ours["all"] for _, ours, _ in runs_of)
         ratio = median(
-            (ours["mb"] / ours["all"]) / (bare["mb"] / bare["all"]) for bare, ours in pairs
+            (ours["mb"] / ours["all"]) / (bare["mb"] / bare["all"]) for bare, ours, _ in runs_of
         )
-        peak = round(max(ours["peak"] for _, ours in pairs))
-        at = f"{pairs[0][1]['mb']:.0f} MB"
+        peak = round(max(ours["peak"] for _, ours, _ in runs_of))
+        at = f"{runs_of[0][1]['mb']:.0f} MB"
         name = f"FHIR NDJSON to landed tables, {size}x"
         against = f"DuckDB, explicit schema, {at}"
         made.append(row(name, round(speed, 2), "MB per CPU second", against, ratio, peak))
         for step in ("prepare", "check", "land"):
-            share = median(ours[step] / ours["all"] for _, ours in pairs)
+            share = median(ours[step] / ours["all"] for _, ours, _ in runs_of)
             if size == 1:
                 name = f"FHIR NDJSON to landed tables, share of {step}"
                 made.append(row(name, round(share, 3), "of its CPU", "the whole", share, peak))
+        each = median(ours["all"] / ours["mb"] for _, ours, _ in runs_of)
         if size > 1:
-            each = median(ours["all"] / ours["mb"] for _, ours in pairs)
             name = f"FHIR NDJSON to landed tables, CPU seconds a MB at {size}x"
             made.append(row(name, round(each, 3), "CPU seconds", "at 1x", each / once, peak))
+        cost = median(ours["all"] / named["all"] for _, ours, named in runs_of)
+        name = f"FHIR NDJSON to landed tables, CPU seconds a MB with pseudonyms, {size}x"
+        made.append(row(name, round(each, 3), "CPU seconds", "without pseudonyms", cost, peak))
     return made
 
 
@@ -209,7 +245,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=Path, required=True)
     parser.add_argument("--megabytes", type=float, default=40)
-    parser.add_argument("--what", choices=("floor", "landed"))
+    parser.add_argument("--what", choices=MEASURED)
     results = ROOT / "benchmarks" / "results" / "collection.json"
     parser.add_argument("--out", type=Path, default=results)
     chosen = parser.parse_args()
@@ -221,6 +257,7 @@ def main() -> None:
             (
                 measured(chosen.sample, chosen.megabytes * size, "floor"),
                 measured(chosen.sample, chosen.megabytes * size, "landed"),
+                measured(chosen.sample, chosen.megabytes * size, "landed-as-named"),
             )
             for _ in range(RUNS)
         ]
