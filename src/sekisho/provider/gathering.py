@@ -101,36 +101,38 @@ class Gathering:
     def add(self, record: Record) -> None:
         """Take one record."""
         number = len(self._outcome)
+        kind, unit, part = record.record_type, record.unit, record.part
         outcome, code = int(record.outcome), record.code
         identity = self._profile.settle(record.identity) if record.identity else None
         if outcome == _SENT and identity is not None and identity.problem:
             outcome, code = _REFUSED, identity.problem
-        kinds = self.kinds_of(record.record_type)
+        kinds = self._kinds.get(kind)
+        if kinds is None:
+            kinds = self.kinds_of(kind)
         if outcome == _SENT and not kinds:
             outcome, code = _ASIDE, "no-kind"
         if outcome == _REFUSED:
-            self.findings.add(Finding(self.files[-1], record.line, code, record.record_type))
-        if record.part == 0 and (outcome != _REFUSED or not record.whole):
-            self._units.add(record.unit, number)
+            self.findings.add(Finding(self.files[-1], record.line, code, kind))
+        if part == 0 and (outcome != _REFUSED or not record.whole):
+            self._units.add(unit, number)
         patient = self._patient_number(record.patient) if record.patient else -1
         self._outcome.append(outcome)
-        self._type.append(self._types.setdefault(record.record_type, len(self._types)))
+        self._type.append(self._types.setdefault(kind, len(self._types)))
         self._code.append(self._codes.setdefault(code, len(self._codes)))
         self._file.append(len(self.files) - 1)
         self._line.append(record.line)
         self._patient.append(patient)
-        self._starts.append(record.part == 0)
+        self._starts.append(part == 0)
         if identity is not None:
             for name in identity.refs:
                 self._identities[name] = identity
             for doubt in identity.doubts:
-                self.findings.add(
-                    Finding(self.files[-1], record.line, doubt, record.record_type, about="doubt")
-                )
+                self.findings.add(Finding(self.files[-1], record.line, doubt, kind, about="doubt"))
         if outcome == _ASIDE and record.withdraws:
-            self._withdrawing.append((number, record.unit, record.record_type))
+            self._withdrawing.append((number, unit, kind))
         if outcome == _SENT:
-            self.dropped[record.record_type] += record.dropped
+            if record.dropped:
+                self.dropped[kind] += record.dropped
             self._keep(record, number, patient, kinds)
 
     def take(self, batch: Batch) -> None:
