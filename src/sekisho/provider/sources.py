@@ -42,8 +42,8 @@ class Limits:
     receipt_lines: int = 20_000
     document_bytes: int = 4 << 20
     piece_bytes: int = 1 << 20
-    block_bytes: int = 2 << 20
-    batch_units: int = 16
+    block_bytes: int = 4 << 20
+    batch_units: int = 64
     table_bytes: int = 8 << 20
     archive_bytes: int = 16 << 30
     archive_members: int = 100_000

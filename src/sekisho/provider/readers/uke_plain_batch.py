@@ -12,7 +12,7 @@ from sekisho.provider.readers.uke_plain import KNOWN, NO_TABLE, Receipts, joined
 from sekisho.provider.readers.uke_plain_days import Days, days_of
 from sekisho.provider.readers.uke_plain_rows import disease_rows, head_rows, item_rows, payer_rows
 from sekisho.provider.readers.uke_receipt import Header
-from sekisho.provider.readers.uke_split import Split
+from sekisho.provider.readers.uke_split import Split, begins
 from sekisho.provider.records import Record
 from sekisho.provider.scalars import flag, int32, int64, text
 
@@ -72,8 +72,7 @@ def _codes(of: Receipts, days: Days) -> pa.DictionaryArray:
     payers = lines.of("HO", "KO")
     others = payers.filter(pc.invert(pc.is_in(payers, value_set=of.payer)))
     why = _marked(why, others, _CODES.index("no-table"))
-    different = pc.sum(pc.not_equal(days.item[1:], days.item[:-1])).as_py() or 0
-    if different + 1 < len(days.items) or not len(days.item):
+    if (pc.sum(begins(days.item)).as_py() or 0) < len(days.items):
         places = pa.arange(0, len(days.items)).cast(pa.int32())
         idle = pc.invert(pc.is_in(places, value_set=pc.unique(days.item)))
         why = _marked(why, days.items.filter(idle), _CODES.index("no-day"))

@@ -11,7 +11,7 @@ from sekisho.provider.readers.uke_layouts import MEDICAL
 from sekisho.provider.readers.uke_lines import ORAL
 from sekisho.provider.readers.uke_plain import Receipts
 from sekisho.provider.readers.uke_receipt import COUNTED_DAY, INSURED, VISITED
-from sekisho.provider.readers.uke_split import each, mapped
+from sekisho.provider.readers.uke_split import begins, each, mapped
 from sekisho.provider.readers.uke_values import uke_day, whole_number
 from sekisho.provider.scalars import flag, int32, int64, null, text
 
@@ -107,7 +107,7 @@ def days_of(of: Receipts) -> Days:
         start,
         first_visit,
         only,
-        _last(of, rec, column),
+        _last(of, key),
     )
 
 
@@ -164,22 +164,25 @@ def _visits(
     found.append(seen)
     settled = pc.unique(pa.concat_arrays([settled, pc.shift_right(seen, int32(5))]))
     left = pc.invert(pc.is_in(everyone, value_set=settled)).take(rec)
-    days = pa.table([rec.filter(left), key.filter(left)], ["rec", "key"])
-    first = days.group_by("rec", use_threads=False).aggregate([("key", "min")])
-    found.append(first["key_min"].combine_chunks())
+    rest = _sorted(key.filter(left))
+    found.append(rest.filter(begins(pc.shift_right(rest, int32(5)))))
     keys = pa.concat_arrays(found)
-    return keys.take(pc.sort_indices(keys)), admitted
+    return _sorted(keys), admitted
 
 
-def _last(of: Receipts, rec: pa.Array, column: pa.Array) -> pa.Array:
-    inside = of.inpatient.take(rec)
-    days = pa.table([rec.filter(inside), column.filter(inside)], ["rec", "day"])
-    last = days.group_by("rec", use_threads=False).aggregate([("day", "max")]).combine_chunks()
-    places = pc.index_in(
-        pa.array(range(len(of)), pa.int32()), value_set=last["rec"].combine_chunks()
-    )
-    column = last["day_max"].combine_chunks().take(places)
+def _last(of: Receipts, key: pa.Array) -> pa.Array:
+    """Return the last day of each receipt of an inpatient."""
+    inside = of.inpatient.take(pc.shift_right(key, int32(5)))
+    latest = _sorted(key.filter(inside))[::-1]
+    rec = pc.shift_right(latest, int32(5))
+    new = begins(rec)
+    column = pc.bit_wise_and(latest, int32(31)).filter(new)
+    column = pc.scatter(column, rec.filter(new), max_index=len(of) - 1)
     return pc.add(pc.subtract(of.first_day, int32(1)), column)
+
+
+def _sorted(keys: pa.Array) -> pa.Array:
+    return keys.take(pc.sort_indices(keys))
 
 
 def _key(rec: pa.Array, column: pa.Array | pa.Scalar) -> pa.Array:

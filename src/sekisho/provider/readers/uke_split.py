@@ -158,7 +158,13 @@ def first_of(lines: pa.Array, owners: pa.Array, number: int) -> pa.Array:
 
     Lines and owners ascend.
     """
-    if not len(lines):
-        return pa.nulls(number, pa.int32())
-    new = pa.concat_arrays([pa.array([True], pa.bool_()), pc.not_equal(owners[1:], owners[:-1])])
+    new = begins(owners)
     return pc.scatter(lines.filter(new), owners.filter(new), max_index=number - 1)
+
+
+def begins(column: pa.Array) -> pa.Array:
+    """Return where a value stands that is not that of the place before."""
+    if not len(column):
+        return pa.array([], pa.bool_())
+    first = pa.array([True], pa.bool_())
+    return pa.concat_arrays([first, pc.not_equal(column[1:], column[:-1])])
