@@ -143,3 +143,128 @@ def test_a_code_without_a_system_is_mapped_only_by_a_map_that_says_so(world: Wor
     own = "E11,0,,,201826,SNOMED,1970-01-01,2099-12-31,"
     after = Snapshot(2, world.lake.recode(world.vocabulary(own), head))
     assert world.read(after, "condition_occurrence")["1"]["condition_concept_id"] == 201826
+
+
+def measurement(source: str, **more: Any) -> dict[str, Any]:
+    return {
+        "person_key": "x",
+        "source_id": source,
+        "measurement_date": date(2020, 5, 1),
+        "measurement_source_value": "3D010000001926101",
+        "measurement_source_system": "urn:oid:1.2.392.200119.4.504",
+        **more,
+    }
+
+
+def landed(world: World, table: str, rows: list[dict[str, Any]], *own: str) -> Snapshot:
+    tables = {table: held(table, rows, 1)}
+    return Snapshot(1, world.lake.land(1, "s1", tables, vocabulary=world.vocabulary(*own)))
+
+
+def test_units_and_coded_values_get_their_concepts_and_keep_themselves(world: World) -> None:
+    rows = [
+        measurement("1", unit_source_value="mg/dL", value_source_value="P"),
+        measurement("2", unit_source_value="㎎／ｄＬ", unit_concept_id=7),
+        measurement("3", value_source_value="P", value_source_system="urn:hospital:result"),
+        measurement("4", value_source_value="R73.9", value_source_system="urn:oid:1.2"),
+        measurement(
+            "5",
+            value_source_value="r739",
+            value_source_system="http://hl7.org/fhir/sid/icd-10",
+            unit_source_value="㎎／ｄＬ",
+        ),
+    ]
+    head = landed(
+        world,
+        "measurement",
+        rows,
+        "mg/dL,0,UCUM,,8840,UCUM,1970-01-01,2099-12-31,",
+        "㎎／ｄＬ,0,UCUM,,8840,UCUM,1970-01-01,2099-12-31,",
+        "P,0,urn:hospital:result,,45884084,LOINC,1970-01-01,2099-12-31,",
+    )
+    got = world.read(head, "measurement")
+    said = {key: (row["unit_concept_id"], row["value_as_concept_id"]) for key, row in got.items()}
+    assert said == {
+        "1": (8840, 0),  # a value that names no system is none of the map's codes
+        "2": (7, 0),  # the file's own concept is believed
+        "3": (0, 45884084),
+        "4": (0, 0),
+        "5": (8840, 4214376),
+    }
+    assert got["5"]["value_source_value"] == "r739"
+    assert got["5"]["unit_source_value"] == "㎎／ｄＬ"
+
+
+def test_without_a_vocabulary_units_and_values_stay_codes(world: World) -> None:
+    rows = [measurement("1", unit_source_value="mg/dL", unit_concept_id=0, value_as_concept_id=0)]
+    head = Snapshot(1, world.lake.land(1, "s1", {"measurement": held("measurement", rows, 1)}))
+    (row,) = world.read(head, "measurement").values()
+    assert (row["unit_concept_id"], row["value_as_concept_id"]) == (0, 0)
+    assert row["unit_source_value"] == "mg/dL"
+    assert row["measurement_mapped_by"] is None
+
+
+def test_a_code_that_states_a_value_as_well_gives_both(world: World) -> None:
+    (world.folder / "more.csv").write_text(MAPS + "1567958,4145513,Maps to value,\n")
+    (world.folder / "concept.csv").write_text(CONCEPT)
+    files = [world.folder / "more.csv", world.folder / "concept.csv"]
+    systems = read_code_systems(RULES / "code-systems.toml")
+    version = world.store.add(files, systems, date(2026, 4, 1)).version
+    head = world.land(1, condition("x", "1", "Z72.0"), condition("x", "2"), vocabulary=version)
+    (moved,) = world.read(head, "observation").values()
+    assert (moved["observation_concept_id"], moved["value_as_concept_id"]) == (4145513, 4145513)
+
+
+GLUCOSE, SERUM, WHOLE = 3000001, 3000002, 3000003
+
+
+@pytest.mark.parametrize(
+    ("own", "concept", "by"),
+    [
+        (("3D010,{GLUCOSE}",), GLUCOSE, "analyte"),
+        (("3D010,{GLUCOSE}", "3D0100000019,{SERUM}"), SERUM, "analyte-and-material"),
+        (("3D010,{GLUCOSE}", "3D010000001926101,{WHOLE}"), WHOLE, "code"),
+        (("3D01,{GLUCOSE}",), 0, None),  # four characters are no analyte
+    ],
+)
+def test_a_laboratory_code_that_no_map_knows_is_read_by_its_analyte_and_says_so(
+    world: World, own: tuple[str, ...], concept: int, by: str | None
+) -> None:
+    lines = []
+    for one in own:
+        code, _, target = one.partition(",")
+        number = {"{GLUCOSE}": GLUCOSE, "{SERUM}": SERUM, "{WHOLE}": WHOLE}[target]
+        lines.append(f"{code},0,jlac10,,{number},LOINC,1970-01-01,2099-12-31,")
+    given = measurement("2", measurement_concept_id=9)
+    head = landed(world, "measurement", [measurement("1"), given], *lines)
+    got = world.read(head, "measurement")
+    assert (got["1"]["measurement_concept_id"], got["1"]["measurement_mapped_by"]) == (concept, by)
+    assert got["1"]["measurement_source_value"] == "3D010000001926101"
+    assert got["1"]["measurement_source_concept_id"] == 0
+    assert (got["2"]["measurement_concept_id"], got["2"]["measurement_mapped_by"]) == (9, None)
+    # Of one analyte in blood and in urine neither is the other: only whole codes are compared.
+    assert got["1"]["canonical"] == (f"concept|{WHOLE}" if by == "code" else None)
+
+
+def test_an_analyte_decides_on_the_table_of_its_code(world: World) -> None:
+    lines = "3D010,0,jlac10,,4145513,SNOMED,1970-01-01,2099-12-31,"
+    head = landed(world, "measurement", [measurement("1", value_as_number="98")], lines)
+    assert not world.read(head, "measurement")
+    (moved,) = world.read(head, "observation").values()
+    assert moved["observation_mapped_by"] == "analyte"
+    assert moved["value_as_number"] == "98"
+
+
+def test_a_row_about_a_diagnosis_or_drug_is_never_read_as_one(world: World) -> None:
+    suspected = {
+        "person_key": "x",
+        "source_id": "1",
+        "observation_date": date(2020, 5, 1),
+        "observation_source_value": "E11",
+        "observation_source_system": "http://hl7.org/fhir/sid/icd-10",
+        "value_source_value": "8002",
+    }
+    head = landed(world, "observation", [suspected])
+    assert not world.read(head, "condition_occurrence")
+    (row,) = world.read(head, "observation").values()
+    assert row["observation_concept_id"] == 201826

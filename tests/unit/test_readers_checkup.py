@@ -69,6 +69,13 @@ def test_items_go_to_their_tables_with_code_value_and_unit(tmp_path: Path) -> No
     assert [(r["gender_source_value"], r["year_of_birth"]) for r in person] == [("female", 1970)]
 
 
+def test_a_coded_answer_names_its_system(tmp_path: Path) -> None:
+    answers = item(SMOKING, "CD", code="2", codeSystem="1.2.392.200119.6.2104")
+    (row,) = table(sent(tmp_path / "h.xml", checkup(answers)), "observation")
+    assert row["value_source_value"] == "2"
+    assert row["value_source_system"] == "urn:oid:1.2.392.200119.6.2104"
+
+
 def test_a_value_outside_the_range_is_flagged(tmp_path: Path) -> None:
     low = item(HDL, "PQ", nullFlavor="NINF", unit="mg/dL")
     high = item(HEIGHT, "PQ", nullFlavor="PINF", value="999", unit="cm")

@@ -60,6 +60,10 @@ def test_text_without_a_code_is_set_aside(tmp_path: Path) -> None:
         ({"valueInteger": 7}, ("7", None, None)),
         ({"valueBoolean": True}, (None, "true", None)),
         ({"valueCodeableConcept": {"coding": [{"code": "LA1"}]}}, (None, "LA1", None)),
+        (
+            {"valueCodeableConcept": {"coding": [{"code": "LA1", "system": "http://loinc.org"}]}},
+            (None, "LA1", None, "http://loinc.org"),
+        ),
     ],
 )
 def test_each_kind_of_value_has_its_column(
@@ -67,7 +71,8 @@ def test_each_kind_of_value_has_its_column(
 ) -> None:
     one = one_file(tmp_path, {**laboratory(1, valueQuantity=None), **value})
     (row,) = rows(one, "measurement")
-    assert (row["value_as_number"], row["value_source_value"], row["unit_source_value"]) == expected
+    columns = ("value_as_number", "value_source_value", "unit_source_value", "value_source_system")
+    assert tuple(row[column] for column in columns) == (*expected, None)[:4]
 
 
 @pytest.mark.parametrize(

@@ -127,24 +127,31 @@ def result(kind: str, value: str, *more: str, code: str = "3A010000002327101") -
 
 
 @pytest.mark.parametrize(
-    ("kind", "value", "number", "text"),
+    ("kind", "value", "number", "text", "system"),
     [
-        ("NM", "7.20", "7.2", None),
-        ("ST", "<0.5", "0.5", "<0.5"),
-        ("ST", "０．５未満", "0.5", "<0.5"),
-        ("ST", "(+-)", None, "+-"),
-        ("ST", "陰性", None, "陰性"),
-        ("CWE", "A^A^JSHR002", None, "A"),
-        ("SN", ">^100", "100", ">100"),
+        ("NM", "7.20", "7.2", None, None),
+        ("ST", "<0.5", "0.5", "<0.5", None),
+        ("ST", "０．５未満", "0.5", "<0.5", None),
+        ("ST", "(+-)", None, "+-", None),
+        ("ST", "陰性", None, "陰性", None),
+        ("CWE", "A^A^JSHR002", None, "A", "JSHR002"),
+        ("SN", ">^100", "100", ">100", None),
     ],
 )
 def test_a_result_keeps_its_number_or_its_word(
-    tmp_path: Path, kinds: Path, kind: str, value: str, number: str | None, text: str | None
+    tmp_path: Path,
+    kinds: Path,
+    kind: str,
+    value: str,
+    number: str | None,
+    text: str | None,
+    system: str | None,
 ) -> None:
     sample = "SPM|1|||023^血清^JC10|||||||||||||202603091500"
     message(tmp_path, "OML-11", sample, result(kind, value))
     rows = table(sent(tmp_path, kinds=kinds), "measurement")
     assert [(r["value_as_number"], r["value_source_value"]) for r in rows] == [(number, text)]
+    assert [r["value_source_system"] for r in rows] == [system]
     assert [r["measurement_date"] for r in rows] == [date(2026, 3, 9)]
 
 

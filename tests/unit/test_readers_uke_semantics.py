@@ -92,6 +92,9 @@ def test_a_suspected_disease_is_an_observation_whatever_else_modifies_it(tmp_pat
     got = tables(tmp_path, receipt(1, "SY,4659007,20260301,1,20578002,疑い,,"))
     assert "condition_occurrence" not in got
     assert got["observation"][0]["value_source_value"] == "8002"
+    assert got["observation"][0]["value_source_system"] == (
+        "http://jpfhir.jp/fhir/core/mhlw/CodeSystem/masterZ-disease-modifier"
+    )
 
 
 def test_era_and_western_dates_are_one(tmp_path: Path) -> None:

@@ -99,6 +99,20 @@ def test_concepts_agree_with_what_another_group_mapped(
     assert agreed == 470
 
 
+def test_units_agree_with_what_another_group_mapped(
+    tmp_path: Path, testdata: Path, concepts: list[Path], systems: CodeSystems
+) -> None:
+    got = made(tmp_path, concepts, systems)
+    archive = zipfile.ZipFile(testdata / "synthea-omop54" / "Synthea27Nj_5.4.zip")
+    with archive, archive.open("MEASUREMENT.csv") as raw:
+        rows = list(csv.DictReader(line.decode() for line in raw))
+    theirs = {row["unit_source_value"]: int(row["unit_concept_id"]) for row in rows}
+    known = {unit: concept for unit, concept in theirs.items() if concept}
+    assert len(known) == 20
+    ours = {unit: got["UCUM", unit]["concept_id"] for unit in known if ("UCUM", unit) in got}
+    assert ours == known
+
+
 def test_a_map_of_ones_own_goes_through_the_master_to_every_name(
     tmp_path: Path, masters: list[Path], concepts: list[Path], systems: CodeSystems
 ) -> None:

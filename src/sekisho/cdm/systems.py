@@ -22,6 +22,14 @@ CODED = tuple(
 """Tables of which each row states one fact by a code and its system."""
 
 
+class Stem(Struct, frozen=True, forbid_unknown_fields=True):
+    """A code's first characters that mean something by themselves, and what they mean."""
+
+    first: Annotated[int, Meta(ge=1, le=100)]
+    name: Word
+    source: Word
+
+
 class System(Struct, frozen=True, forbid_unknown_fields=True):
     """One code system; see the head of the file for what its keys mean."""
 
@@ -31,6 +39,7 @@ class System(Struct, frozen=True, forbid_unknown_fields=True):
     source: Word
     spelling: Literal["exact", "icd"] = "exact"
     uncoded: tuple[Word, ...] = ()
+    stem: tuple[Stem, ...] = ()
 
     def spelt(self, code: str) -> str:
         """Return ``code`` in the one spelling under which maps know it."""
@@ -83,9 +92,12 @@ class CodeSystems(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
 
 def code_columns(table: str) -> tuple[str, str]:
     """Return the columns of a coded table that hold the code and its system."""
-    columns = next(t for t in TABLES if t.name == table).content
-    system = next(c.name for c in columns if c.name.endswith("_source_system"))
-    return f"{system.removesuffix('_source_system')}_source_value", system
+    columns = next(t for t in TABLES if t.name == table).names
+    systems = (name for name in columns if name.endswith("_source_system"))
+    stems = (name.removesuffix("_source_system") for name in systems)
+    # A coded value has a system as well, but no concept of its own source.
+    stem = next(one for one in stems if f"{one}_source_concept_id" in columns)
+    return f"{stem}_source_value", f"{stem}_source_system"
 
 
 def read_code_systems(path: Path) -> CodeSystems:

@@ -204,7 +204,7 @@ def _coded(rows: pa.Table, column: str, system: str, codes: str) -> pa.ChunkedAr
 def _stem(rows: pa.Table) -> str:
     """Return what a table's source columns begin with (``measurement``, ``observation``)."""
     names: list[str] = rows.column_names
-    end = "_source_system"
+    end = "_source_concept_id"
     return next(name.removesuffix(end) for name in names if name.endswith(end))
 
 

@@ -149,10 +149,11 @@ def _concept(name: str) -> str:
 
 
 def _systems(rows: pa.Table) -> dict[str, int]:
-    named = [name for name in rows.column_names if name.endswith("_source_system")]
-    if not named:
+    end = "_source_concept_id"
+    coded = [name.removesuffix(end) for name in rows.column_names if name.endswith(end)]
+    if not coded:
         return {}
-    counted = pc.value_counts(pc.fill_null(rows.column(named[0]), ""))
+    counted = pc.value_counts(pc.fill_null(rows.column(f"{coded[0]}_source_system"), ""))
     return {one["values"]: one["counts"] for one in counted.to_pylist()}
 
 

@@ -30,6 +30,8 @@ CODES: dict[str, tuple[str, ...]] = {
     "gender_source_value": ("1", "2", "male", "female", "不明"),
     "unit_source_value": ("mg/dL", "%", "mm[Hg]", "㎎／ｄＬ"),
     "value_source_value": ("陰性", "1+", "測定不能", "＜０．５", "髙値", "正常"),
+    "measurement_mapped_by": ("code", "analyte-and-material", "analyte"),
+    "observation_mapped_by": ("code", "analyte"),
     "cost_source_value": ("MM", "SI", "IY"),
     "cost_domain_id": ("Visit", "Drug", "Procedure"),
     "drg_source_value": ("010060x2990401", "040081xx99x00x"),

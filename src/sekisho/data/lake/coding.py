@@ -13,9 +13,10 @@ from typing import Final
 
 import pyarrow as pa
 
-from sekisho.cdm import CODED, Column, Table, code_columns, table
+from sekisho.cdm import CODED, Column, Table, table
 from sekisho.data.lake.engine import Session
 from sekisho.data.lake.layout import held_schema
+from sekisho.data.lake.meaning import MEANT, define_coded, stem_of
 from sekisho.data.lake.sql import Sql, fill, literal, name
 
 IN_FORCE: Final = "vocabulary"
@@ -33,9 +34,11 @@ MAP_SCHEMA: Final = pa.schema(
         ("source_concept_id", pa.int64()),
         ("concept_id", pa.int64()),
         ("domain_id", pa.string()),
+        ("value_concept_id", pa.int64()),
     ]
 )
-"""``canonical``: by which name a code is compared with codes of other systems."""
+"""``canonical``: by which name a code is compared with codes of other systems;
+``value_concept_id``: the value that the code itself states (OMOP: Maps to value)."""
 NAMES_SCHEMA: Final = pa.schema(
     [
         ("version", pa.string()),
@@ -46,16 +49,15 @@ NAMES_SCHEMA: Final = pa.schema(
 )
 """``name``: what stands in a row, empty where no system does; ``icd``: dot and hyphen of its codes
 do not count."""
-DOMAINS: Final = {
-    "Condition": "condition_occurrence",
-    "Drug": "drug_exposure",
-    "Procedure": "procedure_occurrence",
-    "Device": "device_exposure",
-    "Measurement": "measurement",
-    "Observation": "observation",
-}
-"""Domain of a standard concept → the table of its rows; of other domains a row stays where it is.
-Source: OMOP CDM 5.4, clinical data tables."""
+STEMS_SCHEMA: Final = pa.schema(
+    [
+        ("version", pa.string()),
+        ("vocabulary", pa.string()),
+        ("first", pa.int64()),
+        ("stem", pa.string()),
+    ]
+)
+"""By how many of its first characters a code is read that no map knows as a whole."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,10 @@ class VocabularyFiles:
     @property
     def names(self) -> Path:
         return self.folder / "names.parquet"
+
+    @property
+    def stems(self) -> Path:
+        return self.folder / "stems.parquet"
 
 
 def in_force(batches: Collection[int], version: str, since: int) -> pa.Table:
@@ -93,8 +99,9 @@ def define_meant(session: Session, tables: Collection[str], files: list[Vocabula
     session.define("vocabulary_in_force", Sql(_LATEST), keep=True)
     session.add_files("vocabulary_names", [str(one.names) for one in files], NAMES_SCHEMA)
     session.add_files("vocabulary_map", [str(one.map) for one in files], MAP_SCHEMA)
+    session.add_files("vocabulary_stems", [str(one.stems) for one in files], STEMS_SCHEMA)
     for source in CODED:
-        session.define(f"coded_{source}", _coded(source))
+        define_coded(session, table(source))
     for target in coded:
         session.define(target, _meant(target, CODED))
 
@@ -102,32 +109,11 @@ def define_meant(session: Session, tables: Collection[str], files: list[Vocabula
 def _meant(target: str, of: Iterable[str]) -> Sql:
     """Return the query for the rows that belong to table ``target``, with their ``canonical``.
 
-    Reads ``coded_TABLE`` of each table in ``of``: current rows joined by `_coded`.
+    Reads ``coded_TABLE`` of each table in ``of``.
     """
     into = table(target)
     parts = [_moved(table(source), into) for source in of]
     return Sql("\nUNION ALL\n".join(parts))
-
-
-def _coded(source: str) -> Sql:
-    """Return the query for current rows of ``source`` with what the vocabulary says of them.
-
-    Reads ``current_TABLE``, ``vocabulary_in_force``, ``vocabulary_names``, ``vocabulary_map``.
-    """
-    value, system = code_columns(source)
-    code = fill("l.{value}", value=name(value))
-    own = _stem(table(source))
-    # A row whose file names a concept says itself where it belongs.
-    home = " ".join(f"WHEN m.domain_id = '{d}' THEN '{t}'" for d, t in DOMAINS.items())
-    return fill(
-        _CODED,
-        source=name(f"current_{source}"),
-        system=name(system),
-        code=code,
-        concept=name(f"{own}_concept_id"),
-        home=Sql(home),
-        here=literal(source),
-    )
 
 
 def _uncoded(source: str) -> Sql:
@@ -155,9 +141,8 @@ def _moved(source: Table, target: Table) -> Sql:
 def _value(source: Table, target: Table, column: Column, given: dict[str, Column]) -> str:
     plain = _plain(target, column)
     same = given.get(plain)
-    if plain in ("*concept_id", "*source_concept_id") and same is not None:
-        said = "meant_concept" if plain == "*concept_id" else "meant_source"
-        it = f"CASE WHEN coalesce(l.{same.name}, 0) <> 0 THEN l.{same.name} ELSE l.{said} END"
+    if plain in MEANT:
+        it = f"l.{MEANT[plain]}"
     elif same is not None and same.type == column.type:
         it = f"l.{same.name}"
     elif column.name.endswith("_concept_id"):
@@ -168,32 +153,16 @@ def _value(source: Table, target: Table, column: Column, given: dict[str, Column
     return f"{it} AS {column.name}"
 
 
-def _stem(of: Table) -> str:
-    """Return what the code's columns begin with: ``condition`` of condition_occurrence."""
-    return code_columns(of.name)[1].removesuffix("_source_system")
-
-
 def _plain(of: Table, column: Column) -> str:
     """Return a column's name as it is compared between tables: ``*date``, ``*end_date`` …"""
     rest = column.name
-    for start in (of.name, _stem(of)):
+    for start in (of.name, stem_of(of)):
         if rest.startswith(f"{start}_"):
             rest = "*" + rest.removeprefix(f"{start}_")
             break
     return rest.replace("*start_date", "*date")
 
 
-_CODED = """
-SELECT l.*, m.canonical AS said, coalesce(m.concept_id, 0) AS meant_concept,
-  coalesce(m.source_concept_id, 0) AS meant_source,
-  CASE WHEN coalesce(l.{concept}, 0) <> 0 THEN {here} {home} ELSE {here} END AS home
-FROM {source} l
-LEFT JOIN vocabulary_in_force v ON v.batch = l.batch
-LEFT JOIN vocabulary_names n ON n.version = v.version AND n.name = coalesce(l.{system}, '')
-LEFT JOIN vocabulary_map m ON m.version = n.version AND m.vocabulary = n.vocabulary
-  AND m.code = CASE WHEN n.icd THEN upper(replace(replace({code}, '.', ''), '-', ''))
-    ELSE {code} END
-"""
 _LATEST = """
 SELECT a.batch, a.version FROM all_vocabulary a
 JOIN (SELECT batch, max(since) AS since FROM all_vocabulary GROUP BY batch) b

@@ -130,11 +130,15 @@ FROM concept c JOIN systems s ON s.vocabulary = c.vocabulary_id""",
     # choice does, as long as it is the same at every body.
     "mapped": """
 SELECT c.vocabulary, c.code, min(c.concept_id) AS source_concept_id,
-  coalesce(min(CASE WHEN t.standard_concept = 'S' THEN CAST(t.concept_id AS BIGINT) END),
-    min(CASE WHEN c.standard THEN c.concept_id END), 0) AS concept_id
+  coalesce(
+    min(CASE WHEN t.standard_concept = 'S' AND r.relationship_id = 'Maps to'
+      THEN CAST(t.concept_id AS BIGINT) END),
+    min(CASE WHEN c.standard THEN c.concept_id END), 0) AS concept_id,
+  coalesce(min(CASE WHEN t.standard_concept = 'S' AND r.relationship_id = 'Maps to value'
+    THEN CAST(t.concept_id AS BIGINT) END), 0) AS value_concept_id
 FROM concepts c
 LEFT JOIN relationship r ON CAST(r.concept_id_1 AS BIGINT) = c.concept_id
-  AND r.relationship_id = 'Maps to' AND coalesce(r.invalid_reason, '') = ''
+  AND r.relationship_id IN ('Maps to', 'Maps to value') AND coalesce(r.invalid_reason, '') = ''
 LEFT JOIN concept t ON t.concept_id = r.concept_id_2
 GROUP BY c.vocabulary, c.code""",
     "owned": """
@@ -156,12 +160,15 @@ _MAP = """
 SELECT {version} AS version, m.vocabulary, m.code,
   CASE WHEN m.concept_id > 0 THEN 'concept|' || m.concept_id
     ELSE m.via || '|' || m.via_code END AS canonical,
-  m.source_concept_id, m.concept_id, d.domain_id
+  m.source_concept_id, m.concept_id, d.domain_id, m.value_concept_id
 FROM (
   SELECT t.vocabulary, t.code, t.via, t.via_code,
     coalesce(own.source_concept_id, wide.source_concept_id, 0) AS source_concept_id,
     coalesce(mine.concept_id, wider.concept_id, nullif(own.concept_id, 0), wide.concept_id, 0)
-      AS concept_id
+      AS concept_id,
+    CASE WHEN mine.concept_id IS NOT NULL OR wider.concept_id IS NOT NULL THEN 0
+      WHEN own.concept_id > 0 THEN own.value_concept_id
+      ELSE coalesce(wide.value_concept_id, 0) END AS value_concept_id
   FROM terms t
   LEFT JOIN owned mine ON mine.vocabulary = t.vocabulary AND mine.code = t.code
   LEFT JOIN owned wider ON wider.vocabulary = t.via AND wider.code = t.via_code

@@ -18,7 +18,7 @@ from sekisho.cdm import CodeSystems
 from sekisho.common.atomicfile import sync_folder, write_atomically
 from sekisho.common.canonical import canonical_json, digest_of
 from sekisho.common.errors import UserError
-from sekisho.data.lake.coding import NAMES_SCHEMA, VocabularyFiles
+from sekisho.data.lake.coding import NAMES_SCHEMA, STEMS_SCHEMA, VocabularyFiles
 from sekisho.data.vocabulary.compiling import compile_map
 from sekisho.data.vocabulary.sources import recognise
 
@@ -95,6 +95,7 @@ class VocabularyStore:
         written = VocabularyFiles(unfinished)
         pq.write_table(made, written.map)
         pq.write_table(_names(systems, made, version), written.names)
+        pq.write_table(_stems(systems, version), written.stems)
         write_atomically(unfinished / _MANIFEST, canonical_json(msgspec.to_builtins(manifest)))
         unfinished.rename(self.folder / version)
         sync_folder(self.folder)
@@ -129,6 +130,15 @@ def _names(systems: CodeSystems, made: pa.Table, version: str) -> pa.Table:
         for name, it in sorted(names.items())
     ]
     return pa.Table.from_pylist(rows, NAMES_SCHEMA)
+
+
+def _stems(systems: CodeSystems, version: str) -> pa.Table:
+    rows = [
+        {"version": version, "vocabulary": one.id, "first": stem.first, "stem": stem.name}
+        for one in systems.system
+        for stem in one.stem
+    ]
+    return pa.Table.from_pylist(rows, STEMS_SCHEMA)
 
 
 def _counts(made: pa.Table) -> dict[str, tuple[int, int]]:

@@ -189,16 +189,16 @@ def _row(item: Element, head: _Head) -> Row:
     when = head.day if own is None else own
     if when is None:
         raise Unreadable("date.missing")
-    system = coded.get("codeSystem", "")
     table = table_of(code, coded=kind in ("CD", "CO"))
     values = {
         f"{table}_concept_id": 0,
         f"{table}_date": when,
         f"{table}_type_concept_id": CHECKUP,
         f"{table}_source_value": code,
-        f"{table}_source_system": f"urn:oid:{system}" if _oid(system) else None,
+        f"{table}_source_system": _system(coded),
         "value_as_number": number,
         "value_source_value": text,
+        "value_source_system": _system(value) if kind in ("CD", "CO") else None,
         "unit_source_value": unit,
     }
     return row(table, None, **values)
@@ -228,8 +228,9 @@ def _value(value: Element, kind: str) -> tuple[str | None, str | None, str | Non
         raise Unreadable("checkup.number") from None
 
 
-def _oid(text: str) -> bool:
-    return re.fullmatch(r"[0-9.]{3,64}", text, re.ASCII) is not None
+def _system(coded: Element) -> str | None:
+    oid = coded.get("codeSystem", "")
+    return f"urn:oid:{oid}" if re.fullmatch(r"[0-9.]{3,64}", oid, re.ASCII) else None
 
 
 def _day(text: str) -> int | None:

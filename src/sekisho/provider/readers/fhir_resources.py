@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from msgspec import Struct
 
@@ -62,6 +62,7 @@ def _values_of(table: str) -> Callable[..., Row]:
         f"{table}_source_system",
         "value_as_number",
         "value_source_value",
+        "value_source_system",
         "unit_source_value",
     )
 
@@ -218,7 +219,7 @@ def observation(it: Observation, names: Names) -> Result:
     when = first_day(it.effective_date_time, it.effective_instant, period.start, it.issued)
     visit = visit_name(it.encounter, names)
     rows = []
-    for concept, (number, text, unit) in found:
+    for concept, said in found:
         coded = code_of(concept)
         if coded is None:
             dropped += 1
@@ -226,8 +227,8 @@ def observation(it: Observation, names: Names) -> Result:
         code, system = coded
         kind, table = EHR, "measurement" if measured else "observation"
         if system == ITEMS:
-            kind, table = CHECKUP, table_of(code, coded=number is None)
-        rows.append(_VALUES[table](visit, when, kind, code, system, number, text, unit))
+            kind, table = CHECKUP, table_of(code, coded=said.number is None)
+        rows.append(_VALUES[table](visit, when, kind, code, system, *said))
     if not rows:
         raise SetAside("no-code")
     return Result(tuple(rows), dropped)
@@ -308,20 +309,29 @@ def _days(duration: Quantity | None) -> int | None:
     return int(duration.value) if 0 < duration.value < 10_000 else None
 
 
-def _value(one: Valued) -> tuple[str | None, str | None, str | None] | None:
-    """Return (number, text, unit), or None where there is no number or code; text is a code."""
+class _Said(NamedTuple):
+    """A value. ``text``: a code, by ``system`` where it names one, or a number with its bound."""
+
+    number: str | None = None
+    text: str | None = None
+    system: str | None = None
+    unit: str | None = None
+
+
+def _value(one: Valued) -> _Said | None:
+    """Return None where there is no number or code."""
     quantity = one.value_quantity
     if quantity is not None:
         if quantity.value is None:
             return None
         number = decimal_text(quantity.value)
         bound = quantity.comparator if quantity.comparator in _COMPARATORS else None
-        return number, bound and bound + number, unit_of(quantity)
+        return _Said(number, bound and bound + number, unit=unit_of(quantity))
     coded = code_of(one.value_codeable_concept)
     if coded is not None:
-        return None, coded[0], None
+        return _Said(None, *coded)
     if one.value_integer is not None:
-        return decimal_text(Decimal(one.value_integer)), None, None
+        return _Said(decimal_text(Decimal(one.value_integer)))
     if one.value_boolean is not None:
-        return None, "true" if one.value_boolean else "false", None
+        return _Said(text="true" if one.value_boolean else "false")
     return None

@@ -17,7 +17,7 @@ from sekisho.provider.readers.hl7_message import Segment
 from sekisho.provider.readers.ssmix_drugs import given, prescribed
 from sekisho.provider.readers.ssmix_message import Fact, Message, code_in, first_day, visit_name
 from sekisho.provider.readers.ssmix_results import basics, examined, laboratory
-from sekisho.provider.readers.uke_values import calendar_date
+from sekisho.provider.readers.uke_values import MODIFIER, calendar_date
 from sekisho.provider.records import Row, SetAside, row
 
 _SUSPECTED = "8002"  # 修飾語 「の疑い」
@@ -186,6 +186,7 @@ def _diagnosis(of: Message, one: Segment) -> tuple[Row, ...]:
                 observation_date=start,
                 observation_type_concept_id=EHR,
                 value_source_value=_SUSPECTED,
+                value_source_system=MODIFIER,
                 observation_source_value=code,
                 observation_source_system=system,
             ),

@@ -39,8 +39,8 @@ _QUALITATIVE = frozenset(
     ]
 )
 """Words of a qualitative result; any other words are free text."""
-Value = tuple[str | None, str | None]
-"""Number; what the source says where it says more than a number."""
+Value = tuple[str | None, str | None, str | None]
+"""Number; what the source says where it says more than a number; the system of a code."""
 
 
 def laboratory(of: Message) -> Iterator[Fact]:
@@ -88,7 +88,7 @@ def _done(of: Message, one: Segment) -> tuple[Row, ...]:
 def _result(of: Message, one: Segment, table: str) -> tuple[Row, ...]:
     if one.get(11) in _WITHDRAWN:
         raise SetAside("did-not-happen")
-    number, text = _value(one)
+    number, text, by = _value(one)
     code, system = code_in(one, 3)
     sample, report = of.before(one, "SPM"), of.before(one, "OBR")
     when = first_day(
@@ -106,6 +106,7 @@ def _result(of: Message, one: Segment, table: str) -> tuple[Row, ...]:
         f"{table}_source_system": system,
         "value_as_number": number,
         "value_source_value": text,
+        "value_source_system": by,
         "unit_source_value": unit if unit and len(unit) <= 32 else None,
     }
     return (row(table, of.visit, **values),)
@@ -121,9 +122,9 @@ def _value(one: Segment) -> Value:
     if not text:
         raise SetAside("no-value")
     if kind == "NM":
-        return one.number_in(5), None
+        return one.number_in(5), None, None
     if kind in ("CWE", "CE", "CNE"):
-        return None, code_in(one, 5)[0]
+        return None, *code_in(one, 5)
     if kind == "SN":
         return _spelled(f"{one.get(5, 1)}{one.get(5, 2)}")
     if kind == "ST":
@@ -139,8 +140,8 @@ def _spelled(text: str) -> Value:
     match = _NUMBER.fullmatch(folded)
     if match:
         number = decimal_text(Decimal(match["number"]))
-        return number, match["bound"] and match["bound"] + number
+        return number, match["bound"] and match["bound"] + number, None
     bare = folded.removeprefix("(").removesuffix(")")
     if bare in _QUALITATIVE:
-        return None, bare
+        return None, bare, None
     raise SetAside("only-free-text")

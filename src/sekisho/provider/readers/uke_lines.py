@@ -16,6 +16,7 @@ from sekisho.provider.readers.uke_values import (
     DISPENSING_SERVICE,
     ICD10,
     MEDICINE,
+    MODIFIER,
     SERVICE,
     Month,
     amount,
@@ -110,6 +111,7 @@ def disease(line: UkeLine, of: Context, at: Diseases) -> tuple[Row, ...]:
             observation_date=start,
             observation_type_concept_id=of.claim_type,
             value_source_value=SUSPECTED,
+            value_source_system=MODIFIER,
             observation_source_value=code,
             observation_source_system=system,
         )
