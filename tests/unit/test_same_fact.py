@@ -86,8 +86,9 @@ class World:
         versions = self.lake.land(self.batch, f"s{self.batch}", rows, vocabulary=self.version)
         self.head = Snapshot(self.batch, versions)
 
-    def released(self, table: str = "condition_occurrence") -> GateResult:
-        order = ExtractOrder("kidney", "research", "one", "pseudonymised", ("basic",), {table: ()})
+    def released(self, *tables: str) -> GateResult:
+        asked = dict.fromkeys(tables or ("condition_occurrence",), ())
+        order = ExtractOrder("kidney", "research", "one", "pseudonymised", ("basic",), asked)
         plan = make_plan(order, read_rules(PROCESSING), same=SAME)
         assert self.head is not None
         made = extract(self.lake, plan.at(self.head), {})
@@ -262,3 +263,161 @@ def test_a_rule_that_cannot_be_carried_out_is_refused(
     file.write_text((ROOT / "rules" / "same-fact.toml").read_text().replace(*change, 1))
     with pytest.raises(UserError, match=why):
         read_same_fact(file)
+
+
+DAY = date(2020, 5, 7)
+STAYED, CAME = 9201, 9202
+
+
+def seen(route: str, ref: str, kind: int = CAME, day: date = DAY, **more: Any) -> dict[str, Any]:
+    """Return a visit as it comes by a route."""
+    return {
+        "person_key": "x",
+        "source_id": ref,
+        "visit_ref": ref,
+        "visit_concept_id": kind,
+        "visit_start_date": day,
+        "visit_end_date": day,
+        **ROUTES[route],
+        **more,
+    }
+
+
+def during(route: str, ref: str, code: str, **more: Any) -> dict[str, Any]:
+    """Return a diagnosis of that visit."""
+    return {
+        "person_key": "x",
+        "source_id": f"{ref}/{code}",
+        "visit_ref": ref,
+        "condition_start_date": DAY,
+        "condition_source_value": code,
+        **ROUTES[route],
+        **more,
+    }
+
+
+BOTH = ("visit_occurrence", "condition_occurrence")
+
+
+def with_visits(world: World) -> tuple[list[dict[str, Any]], dict[str, int | None], GateResult]:
+    """Return the visits, and code → visit of the diagnoses."""
+    result = world.released(*BOTH)
+    conditions = result.tables["condition_occurrence"].to_pylist()
+    told = {row["condition_source_value"]: row["visit_occurrence_id"] for row in conditions}
+    return result.tables["visit_occurrence"].to_pylist(), told, result
+
+
+@pytest.mark.parametrize("first", ["receipt", "fhir"])
+def test_a_visit_by_receipt_and_record_is_one_and_its_rows_go_with_it(
+    tmp_path: Path, first: str
+) -> None:
+    world = World(tmp_path)
+    by = {
+        "receipt": {
+            "visit_occurrence": [seen("receipt", "r", visit_source_value="1112")],
+            "condition_occurrence": [during("receipt", "r", "A")],
+        },
+        "fhir": {
+            "visit_occurrence": [seen("fhir", "f", visit_source_value="AMB")],
+            "condition_occurrence": [during("fhir", "f", "B")],
+        },
+    }
+    for route in (first, *({"receipt", "fhir"} - {first})):
+        world.put(by[route])
+    visits, told, result = with_visits(world)
+    assert [one["visit_source_value"] for one in visits] == ["AMB"]
+    assert told == {"A": visits[0]["visit_occurrence_id"], "B": visits[0]["visit_occurrence_id"]}
+    assert result.counts.collapsed["visit_occurrence"] == 1
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"visit_start_date": date(2020, 5, 8)},
+        {"visit_concept_id": STAYED},
+        {"provider": "p2"},
+        {"person_key": "y"},
+    ],
+)
+def test_visits_of_another_day_kind_institution_or_person_are_others(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    world = World(tmp_path)
+    world.put(
+        {
+            "visit_occurrence": [seen("receipt", "r"), {**seen("fhir", "f"), **other}],
+            "condition_occurrence": [during("receipt", "r", "A")],
+        }
+    )
+    visits, told, result = with_visits(world)
+    assert len(visits) == 2
+    assert result.counts.collapsed["visit_occurrence"] == 0
+    assert told["A"] in {one["visit_occurrence_id"] for one in visits}
+
+
+def test_visits_of_an_unknown_kind_are_never_the_same(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.put({"visit_occurrence": [seen("receipt", "r", kind=0), seen("fhir", "f", kind=0)]})
+    assert world.released("visit_occurrence").tables["visit_occurrence"].num_rows == 2
+
+
+def test_of_two_visits_that_the_better_route_knows_the_first_takes_the_others_rows(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path)
+    ward, clinic = (seen("fhir", it, visit_source_value=it) for it in ("b", "a"))
+    world.put(
+        {
+            "visit_occurrence": [ward, clinic, seen("receipt", "r")],
+            "condition_occurrence": [during("receipt", "r", "A")],
+        }
+    )
+    visits, told, _ = with_visits(world)
+    assert [one["visit_source_value"] for one in visits] == ["a", "b"]
+    assert told["A"] == visits[0]["visit_occurrence_id"]
+
+
+def test_a_stay_of_three_receipts_is_the_stay_of_the_record(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    for month in (5, 6, 7):
+        ref = f"r{month}"
+        last = date(2020, month, 28)
+        stay = seen("receipt", ref, STAYED, visit_end_date=last)
+        world.put(
+            {"visit_occurrence": [stay], "condition_occurrence": [during("receipt", ref, ref)]}
+        )
+    whole = seen("fhir", "f", STAYED, visit_end_date=date(2020, 7, 29))
+    world.put({"visit_occurrence": [whole]})
+    visits, told, _ = with_visits(world)
+    assert [one["visit_end_date"] for one in visits] == [date(2020, 7, 29)]
+    assert set(told.values()) == {visits[0]["visit_occurrence_id"]}
+
+
+visited = st.lists(
+    st.tuples(st.integers(1, 2), st.sampled_from(["a", "b", None]), st.integers(0, 2)), max_size=8
+)
+
+
+@settings(max_examples=25, deadline=None)
+@given(visited, st.integers(0, 3))
+def test_every_row_of_a_visit_that_is_left_out_goes_to_one_of_the_same_fact(
+    given_visits: list[tuple[int, str | None, int]], seed: int
+) -> None:
+    plan = plan_for(tables=dict.fromkeys(BOTH, ()))
+    routes = []
+    for number, (person, fact, route) in enumerate(given_visits):
+        holder = ("one", "two")[number % 2]
+        name = f"{person}-{fact or number}"
+        cells = (("visit_source_value", name), ("fact", fact), ("route", route))
+        record = Record(person, "visit_occurrence", f"v{number}", (cells,), f"v{number}")
+        row = (("condition_source_value", name),)
+        about = Record(person, "condition_occurrence", f"c{number}", (row,), f"v{number}")
+        stops = ((holder, ("basic", "additional")[number % 2]),)
+        routes += [Route(record, stops), Route(about, stops)]
+    result = gate(parts_of(routes, plan, seeded("visits", seed)), plan, [], lambda *_: False)
+    visits = result.tables["visit_occurrence"].to_pylist()
+    named = {one["visit_occurrence_id"]: one["visit_source_value"] for one in visits}
+    rows = result.tables["condition_occurrence"].to_pylist()
+    assert len(rows) == len(given_visits)
+    for row in rows:
+        assert named[row["visit_occurrence_id"]] == row["condition_source_value"]

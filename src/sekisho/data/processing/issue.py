@@ -143,7 +143,8 @@ def _numbered(session: Session, planned: PlannedTable) -> pa.Table:
     numbered = name(f"numbered_{table}")
     session.define(numbered, fill(_NUMBERED, key=key, order=order, source=source), keep=True)
     if table == "visit_occurrence":
-        session.define("visit_ids", fill(_VISIT_IDS, visits=numbered), keep=True)
+        once = name(f"once_{table}")
+        session.define("visit_ids", fill(_VISIT_IDS, visits=numbered, once=once), keep=True)
     schema = released_schema(planned)
     result = fill(_RESULT, columns=names(schema.names), source=numbered, key=key)
     return session.fetch(result).cast(schema)
@@ -209,8 +210,15 @@ SELECT r.*, v.visit_occurrence_id FROM {rows} r LEFT JOIN visit_ids v
 _NUMBERED = """
 SELECT s.*, CAST(row_number() OVER (ORDER BY {order}) AS BIGINT) AS {key} FROM {source} s
 """
+# A visit that came by a better route as well is left out; its rows go to the one that counts, the
+# first where that route knows several.
 _VISIT_IDS = """
 SELECT person_id, data_class, visit_ref, min(visit_occurrence_id) AS visit_occurrence_id
-FROM {visits} WHERE visit_ref IS NOT NULL GROUP BY person_id, data_class, visit_ref
+FROM (
+  SELECT person_id, data_class, visit_ref, visit_occurrence_id FROM {visits}
+  UNION ALL
+  SELECT o.person_id, o.data_class, o.visit_ref, w.visit_occurrence_id FROM {once} o
+  JOIN {visits} w ON w.person_id = o.person_id AND w.fact = o.fact AND w.route < o.route) v
+WHERE visit_ref IS NOT NULL GROUP BY person_id, data_class, visit_ref
 """
 _RESULT = "SELECT {columns} FROM {source} ORDER BY {key}"

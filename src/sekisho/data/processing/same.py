@@ -35,7 +35,10 @@ class Route(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Fact(Struct, frozen=True, forbid_unknown_fields=True):
-    """What makes two rows of a table the same fact, and whose row counts."""
+    """What makes two rows of a table the same fact, and whose row counts.
+
+    ``kind``: of rows without a code, the column of the concept that says what they are.
+    """
 
     table: Word
     date: Word
@@ -43,12 +46,16 @@ class Fact(Struct, frozen=True, forbid_unknown_fields=True):
     order: Annotated[tuple[Word, ...], Meta(min_length=1)]
     source: Word
     values: tuple[Word, ...] = ()
+    kind: Word | None = None
 
     def __post_init__(self) -> None:
-        if self.table not in CODED:
+        if self.table not in CODED and self.kind is None:
             raise ValueError(f"the rows of {self.table!r} have no code")
+        if self.table in CODED and self.kind is not None:
+            raise ValueError(f"the rows of {self.table!r} are told by their code")
         known = table(self.table).names
-        missing = [it for it in (self.date, *self.values) if it not in known]
+        of = (self.date, *self.values, *([self.kind] if self.kind else []))
+        missing = [it for it in of if it not in known]
         if missing:
             raise ValueError(f"{self.table} has no column {missing[0]!r}")
 
@@ -104,28 +111,40 @@ def read_same_fact(path: Path) -> SameFact:
 def fact_of(rules: SameFact, fact: Fact, engine: Engine, salt: Sql) -> Sql:
     """Return the name of a row's fact, without its person; NULL where it has no code or date.
 
-    Reads a row ``r`` of the lake with its ``canonical`` code.
+    Reads a row ``r`` of the lake, of a coded table with its ``canonical`` code. Rows without a
+    code (visits) are the same only where one institution sent them: its name stands in theirs.
     """
-    value, system = (fill("r.{it}", it=name(it)) for it in code_columns(fact.table))
+    what, nothing = _coded(rules, fact) if fact.kind is None else _of_kind(fact.kind)
     length = 10 if fact.to == "day" else 7
-    code = fill(
-        "coalesce(r.canonical, coalesce({system}, '') || '|' || {value})",
-        system=system,
-        value=value,
-    )
     said = [
         literal(fact.table),
-        code,
+        what,
         Sql(f"substr(CAST(r.{name(fact.date)} AS STRING), 1, {length})"),
         *(fill("coalesce(CAST(r.{it} AS STRING), '')", it=name(it)) for it in fact.values),
     ]
     text = fill("{salt} || {it}", salt=salt, it=Sql(" || '|' || ".join(said)))
     return fill(
-        "CASE WHEN {value} IN ({never}) THEN NULL ELSE substr({digest}, 1, 32) END",
-        value=value,
-        never=literals(rules.never),
+        "CASE WHEN {nothing} THEN NULL ELSE substr({digest}, 1, 32) END",
+        nothing=nothing,
         digest=engine.digest(text),
     )
+
+
+def _coded(rules: SameFact, fact: Fact) -> tuple[Sql, Sql]:
+    """Return what a row's code means, and when that is nothing."""
+    value, system = (fill("r.{it}", it=name(it)) for it in code_columns(fact.table))
+    said = fill(
+        "coalesce(r.canonical, coalesce({system}, '') || '|' || {value})",
+        system=system,
+        value=value,
+    )
+    return said, fill("{value} IN ({never})", value=value, never=literals(rules.never))
+
+
+def _of_kind(kind: str) -> tuple[Sql, Sql]:
+    concept = fill("r.{it}", it=name(kind))
+    said = fill("CAST({it} AS STRING) || '|' || r.provider", it=concept)
+    return said, fill("coalesce({it}, 0) = 0", it=concept)
 
 
 def route_of(rules: SameFact, fact: Fact) -> Sql:
