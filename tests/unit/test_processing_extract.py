@@ -93,6 +93,7 @@ def test_only_permitted_classes_columns_and_days_leave(lake: Lake) -> None:
         "visit_ref",
         "fact",
         "route",
+        "wanted",
         "condition_start_date",
         "condition_source_value",
         "condition_source_system",

@@ -90,7 +90,7 @@ def _change(old: Form, new: Form, since: date, reason: str, *, split: bool) -> F
 
 
 def _cohort(cohort: Cohort) -> Form:
-    said: Form = {"codes": list(cohort.codes)}
+    said: Form = {"codes": list(cohort.codes), "concepts": list(cohort.concepts)}
     for name, value in (("from", cohort.from_), ("to", cohort.to)):
         if value is not None:
             said[name] = value.isoformat()

@@ -179,15 +179,21 @@ class View(Strict, frozen=True):
 
 
 class Cohort(Strict, frozen=True):
-    """Whom a study is about; a code stands for itself and its ICD-10 descendants."""
+    """Whom a study is about: codes with their ICD-10 descendants, standard concepts with theirs.
 
-    codes: Annotated[tuple[Name, ...], Meta(min_length=1)]
+    Concepts need a ``vocabulary`` with CONCEPT, and CONCEPT_ANCESTOR for what is below them.
+    """
+
+    codes: tuple[Name, ...] = ()
+    concepts: tuple[Annotated[int, Meta(ge=1)], ...] = ()
     from_: date | None = field(name="from", default=None)
     to: date | None = None
     min_age: Age | None = None
     max_age: Age | None = None
 
     def __post_init__(self) -> None:
+        if not self.codes and not self.concepts:
+            raise ValueError("the cohort names neither codes nor concepts")
         if self.from_ and self.to and self.from_ > self.to:
             raise ValueError("the cohort's first day comes after its last")
         if (self.min_age or 0) > (150 if self.max_age is None else self.max_age):

@@ -14,7 +14,7 @@ import orjson
 import pyarrow as pa
 
 from sekisho.body.context import Body
-from sekisho.body.flows import project, taking, transfer
+from sekisho.body.flows import project, taking, transfer, vocabulary
 from sekisho.body.flows.aliases import require_taken, roots
 from sekisho.body.flows.permits import Granted, granted_permit, way
 from sekisho.body.flows.submission import snapshot as latest_snapshot
@@ -87,7 +87,14 @@ def order_of(granted: Granted, operator: str, classes: tuple[str, ...]) -> Extra
         form=permit.form,
         classes=classes,
         tables={asked.table: asked.columns for asked in permit.tables},
-        cohort=Cohort(cohort.codes, cohort.from_, cohort.to, cohort.min_age, cohort.max_age),
+        cohort=Cohort(
+            cohort.codes,
+            cohort.concepts,
+            cohort.from_,
+            cohort.to,
+            cohort.min_age,
+            cohort.max_age,
+        ),
         period=Period(permit.period.from_, permit.period.to),
     )
 
@@ -106,6 +113,9 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
     lake = Lake(body.folders.lake)
     snapshot = latest_snapshot(body)
     plan = plan_of(body, granted, body.id, (data_class,)).at(snapshot)
+    versions = lake.vocabularies_of(snapshot)
+    if plan.order.cohort.concepts:
+        vocabulary.require_concepts(body, versions)
     own = body_domain(body.id)
     day = granted.permit.starts
     require_taken(body, own, granted.permit.aliases)
@@ -133,7 +143,7 @@ def _send_class(body: Body, granted: Granted, data_class: str) -> Outcome:
         "processed": route.processor == body.id,
         "plan": plan.plan_hash,
         "snapshot": snapshot.number,
-        "vocabularies": lake.vocabularies_of(snapshot),
+        "vocabularies": versions,
         "lists": {h.registry: {"number": h.number, "digest": h.digest} for h, _ in lists},
         "rows": {table: rows.num_rows for table, rows in tables.items()},
         "persons": len(persons),

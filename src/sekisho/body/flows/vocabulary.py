@@ -6,13 +6,14 @@ they came; refuse holds back what is not standard; accept takes every code as it
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 
 from sekisho.body.context import Body
 from sekisho.cdm import CodeSystems, read_code_systems
+from sekisho.common.errors import Refusal
 from sekisho.data import collection
 from sekisho.data.lake import Lake
 from sekisho.data.vocabulary import VocabularyStore
@@ -46,6 +47,27 @@ def in_force(body: Body) -> str | None:
 def own(body: Body) -> VocabularyStore:
     """Return the body's own copies."""
     return VocabularyStore(Lake(body.folders.lake).vocabularies)
+
+
+def require_concepts(body: Body, versions: Sequence[str]) -> None:
+    """Refuse a question by concepts where no vocabulary tells any.
+
+    Args:
+        versions: those that count for what is held.
+    """
+    found = {one.version: one for one in own(body).versions()}
+    if any(version in found and found[version].has_concepts for version in versions):
+        return
+    accepts = body.framework.open.nonstandard == "accept"
+    raise Refusal(
+        "extract.no-vocabulary",
+        f"The cohort names concepts, and {body.id} reads no code by a vocabulary that has any.",
+        rule="a concept is known by an imported vocabulary alone; nobody is guessed into a cohort",
+        next_step="name codes instead: under nonstandard = accept no vocabulary is read"
+        if accepts
+        else "let the body import CONCEPT and CONCEPT_RELATIONSHIP (sekisho vocab import); a new "
+        "version counts from the next day on",
+    )
 
 
 def counted(

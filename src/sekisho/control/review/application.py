@@ -12,6 +12,8 @@ from sekisho.control.review.values import Value, check_actor, check_id, read_val
 
 OLDEST = 150
 """No age in years is above this one."""
+LARGEST_CONCEPT = 2**31 - 1
+"""OMOP CDM 5.4: concept_id is an integer of 32 bits."""
 
 
 def _check_range(field: str, what: str, first: date | int | None, last: date | int | None) -> None:
@@ -26,11 +28,13 @@ def _wrong(field: str, message: str, next_step: str) -> UserError:
 class Cohort(Value, frozen=True, kw_only=True):
     """Whom the study is about: persons with one of the codes in a time, of certain ages.
 
-    A code stands for itself and its ICD-10 descendants; no code stands for everyone. Ages are
-    completed years. Both ends of a range belong to it.
+    A code stands for itself and its ICD-10 descendants, a concept (of the OMOP vocabularies) for
+    itself and those below it that a holder's vocabulary names; neither stands for everyone. Ages
+    are completed years. Both ends of a range belong to it.
     """
 
     codes: tuple[str, ...] = ()
+    concepts: tuple[int, ...] = ()
     from_: date | None = msgspec.field(default=None, name="from")
     to: date | None = None
     min_age: int | None = None
@@ -39,6 +43,11 @@ class Cohort(Value, frozen=True, kw_only=True):
     def __post_init__(self) -> None:
         if len(set(self.codes)) < len(self.codes):
             raise _wrong("cohort", "A code of the cohort is named twice.", "name each once")
+        if len(set(self.concepts)) < len(self.concepts):
+            raise _wrong("cohort", "A concept of the cohort is named twice.", "name each once")
+        for concept in self.concepts:
+            if not 0 < concept <= LARGEST_CONCEPT:
+                raise _wrong("cohort", f"{concept} is no concept.", "give numbers as Athena does")
         for code in self.codes:
             if not 0 < len(code) <= 64 or not code.isprintable() or " " in code:
                 raise _wrong(
@@ -123,9 +132,9 @@ def fields_typed(application: Application) -> int:
     """Return how many fields of the form the applicant filled in.
 
     Counted is one for each entry made: the applicant, the purpose, each member, each table, each
-    column where columns are chosen, each code, each bound of a range, linkage and the enclave if
-    asked for, the form of processing, an environment if named. Ids and dates that the system
-    gives are not.
+    column where columns are chosen, each code and concept, each bound of a range, linkage and the
+    enclave if asked for, the form of processing, an environment if named. Ids and dates that the
+    system gives are not.
     """
     cohort, period = application.cohort, application.period
     bounds = (cohort.from_, cohort.to, cohort.min_age, cohort.max_age, period.from_, period.to)
@@ -135,6 +144,7 @@ def fields_typed(application: Application) -> int:
         + len(application.tables)
         + sum(len(chosen.columns) for chosen in application.columns)
         + len(cohort.codes)
+        + len(cohort.concepts)
         + sum(1 for bound in bounds if bound is not None)
         + int(application.linkage)
         + int(application.enclave)

@@ -60,6 +60,10 @@ STEMS_SCHEMA: Final = pa.schema(
 """By how many of its first characters a code is read that no map knows as a whole."""
 
 
+ANCESTORS_SCHEMA: Final = pa.schema([("ancestor", pa.int64()), ("descendant", pa.int64())])
+"""Concepts below a concept, at any depth (OMOP CONCEPT_ANCESTOR)."""
+
+
 @dataclass(frozen=True)
 class VocabularyFiles:
     """The files of one version of a vocabulary."""
@@ -73,6 +77,10 @@ class VocabularyFiles:
     @property
     def names(self) -> Path:
         return self.folder / "names.parquet"
+
+    @property
+    def ancestors(self) -> Path:
+        return self.folder / "ancestors.parquet"
 
     @property
     def stems(self) -> Path:
@@ -99,11 +107,24 @@ def define_meant(session: Session, tables: Collection[str], files: list[Vocabula
     session.define("vocabulary_in_force", Sql(_LATEST), keep=True)
     session.add_files("vocabulary_names", [str(one.names) for one in files], NAMES_SCHEMA)
     session.add_files("vocabulary_map", [str(one.map) for one in files], MAP_SCHEMA)
+    ancestors = [str(one.ancestors) for one in files]
+    session.add_files("vocabulary_ancestors", ancestors, ANCESTORS_SCHEMA)
     session.add_files("vocabulary_stems", [str(one.stems) for one in files], STEMS_SCHEMA)
     for source in CODED:
         define_coded(session, table(source))
     for target in coded:
         session.define(target, _meant(target, CODED))
+
+
+def define_descendants(session: Session, target: str, concepts: Collection[int]) -> None:
+    """Define ``target`` (concept_id): ``concepts`` and all below them that a vocabulary names.
+
+    To be asked where codes are read by a vocabulary.
+    """
+    asked = pa.table({"concept_id": pa.array(sorted(set(concepts)), pa.int64())})
+    session.add(f"{target}_asked", asked)
+    query = fill(_DESCENDANTS, asked=name(f"{target}_asked"))
+    session.define(target, query, keep=True)
 
 
 def _meant(target: str, of: Iterable[str]) -> Sql:
@@ -163,6 +184,10 @@ def _plain(of: Table, column: Column) -> str:
     return rest.replace("*start_date", "*date")
 
 
+_DESCENDANTS = """
+SELECT concept_id FROM {asked}
+UNION SELECT v.descendant FROM vocabulary_ancestors v JOIN {asked} a ON a.concept_id = v.ancestor
+"""
 _LATEST = """
 SELECT a.batch, a.version FROM all_vocabulary a
 JOIN (SELECT batch, max(since) AS since FROM all_vocabulary GROUP BY batch) b

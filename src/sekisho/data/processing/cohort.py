@@ -37,13 +37,16 @@ def matches(code: str, system: str | None, wanted: Collection[str]) -> bool:
 def define_chosen(session: Session, target: str, cohort: Cohort) -> None:
     """Define ``target`` (pseudonym): the distinct persons of the cohort.
 
-    Reads ``kept_tags``, ``person_row`` where an age is asked, and the conditions where codes are.
+    Reads ``kept_tags``, ``person_row`` where an age is asked, and the conditions where these are:
+    whether one is of the concepts its holder said in ``wanted``, since it has the vocabulary.
     A person of unknown year of birth has no known age and is outside; an unknown month counts as
     December, so that nobody counts as older than the year can tell.
     """
     conditions = ["true"]
-    if cohort.codes:
-        _add_wanted(session, cohort.codes)
+    if cohort.by_condition:
+        if cohort.codes:
+            _add_wanted(session, cohort.codes)
+        conditions.append(f"({' OR '.join(_meant(cohort))})")
         day = Sql("r.condition_start_date")
         if cohort.start:
             conditions.append(f"{day} >= {literal(cohort.start)}")
@@ -54,11 +57,20 @@ def define_chosen(session: Session, target: str, cohort: Cohort) -> None:
         conditions += _ages(cohort, literal(cohort.start))
     query = fill(
         _CHOSEN,
-        rows=Sql(_WITH_CODE if cohort.codes else ""),
+        rows=Sql("".join(_rows(cohort))),
         born=Sql(_BORN if cohort.by_age else ""),
         conditions=Sql(" AND ".join(conditions)),
     )
     session.define(target, query, keep=True)
+
+
+def _rows(cohort: Cohort) -> list[str]:
+    return [_CONDITIONS] * cohort.by_condition + [_CODES] * bool(cohort.codes)
+
+
+def _meant(cohort: Cohort) -> list[str]:
+    """Return the ways in which a condition may be one of the cohort's."""
+    return ["w.code IS NOT NULL"] * bool(cohort.codes) + ["r.wanted"] * bool(cohort.concepts)
 
 
 def _add_wanted(session: Session, codes: Collection[str]) -> None:
@@ -89,9 +101,11 @@ _SEEN = """
 SELECT DISTINCT condition_source_value AS code, condition_source_system AS system
 FROM in_condition_occurrence WHERE condition_source_value IS NOT NULL
 """
-_WITH_CODE = """
+_CONDITIONS = """
 JOIN in_condition_occurrence r ON r.part = k.part AND r.tag = k.tag
-JOIN wanted w ON w.code = r.condition_source_value
+"""
+_CODES = """
+LEFT JOIN wanted w ON w.code = r.condition_source_value
   AND w.system = coalesce(r.condition_source_system, '')
 """
 _BORN = "JOIN person_row p ON p.pseudonym = k.pseudonym"

@@ -10,6 +10,7 @@ import pyarrow as pa
 from sekisho.cdm import arrow_type
 from sekisho.common.errors import Defect
 from sekisho.data.lake import Lake, Session, replace_ids
+from sekisho.data.lake.coding import define_descendants
 from sekisho.data.lake.engine import Engine
 from sekisho.data.lake.sql import Sql, fill, literal, literals, name, names
 from sekisho.data.processing.chains import CONDITIONS, JOIN_STAY, VISITS, define_chains
@@ -67,9 +68,12 @@ def extract(
     tables = [planned.name for planned in plan.tables]
     if plan.same is not None:
         tables += [VISITS, CONDITIONS]
+    concepts = plan.order.cohort.concepts
     with lake.reading(plan.snapshot, tables, meant=True) as session:
         if plan.same is not None:
             define_chains(session, plan.same)
+        if concepts:
+            define_descendants(session, "cohort_concepts", concepts)
         out = _choose_persons(session, plan, dropped, only)
         parts = {
             data_class: {
@@ -106,7 +110,7 @@ def retag(tables: Tables, tags: Mapping[str, str]) -> dict[str, pa.Table]:
 def sent_schema(planned: PlannedTable, person: str) -> pa.Schema:
     """Return the columns of a table on its way; ``person`` is person_key or tag."""
     links = [(column, pa.string()) for column in (person, "source_id", "visit_ref", "fact")]
-    links.append(("route", pa.int64()))
+    links += [("route", pa.int64()), ("wanted", pa.bool_())]
     return pa.schema(links + [(column.name, arrow_type(column)) for column in planned.sent])
 
 
@@ -152,11 +156,19 @@ def _rows(
         visit=engine.digest(visit) if linked else Sql("CAST(NULL AS STRING)"),
         fact=Sql("NULL") if not plan.same or not same else fact_of(plan.same, same, engine, salt),
         route=Sql("NULL") if not plan.same or not same else route_of(plan.same, same),
+        wanted=_wanted(plan, planned),
         columns=Sql("".join(f", r.{name(column)}" for column in columns)),
         data_class=literal(data_class),
         period=_within(planned, plan.order.period),
     )
     return session.fetch(query).cast(sent_schema(planned, "person_key"))
+
+
+def _wanted(plan: Plan, planned: PlannedTable) -> Sql:
+    """Return whether a row states one of the cohort's concepts; NULL where none was asked for."""
+    if planned.name != CONDITIONS or not plan.order.cohort.concepts:
+        return Sql("NULL")
+    return Sql("r.condition_concept_id IN (SELECT concept_id FROM cohort_concepts)")
 
 
 def _within(planned: PlannedTable, period: Period) -> Sql:
@@ -192,7 +204,8 @@ GROUP BY s.data_class
 """
 _ROWS = """
 SELECT r.person_key, substr({record}, 1, 32) AS source_id, substr({visit}, 1, 32) AS visit_ref,
-  CAST({fact} AS STRING) AS fact, CAST({route} AS BIGINT) AS route{columns}
+  CAST({fact} AS STRING) AS fact, CAST({route} AS BIGINT) AS route,
+  CAST({wanted} AS BOOLEAN) AS wanted{columns}
 FROM {table} r
 JOIN kept k ON k.person_key = r.person_key AND k.data_class = r.data_class {stays}
 WHERE r.data_class = {data_class} AND {period}

@@ -36,14 +36,16 @@ class Period:
 
 @dataclass(frozen=True)
 class Cohort:
-    """Who is meant: persons with a condition of one of ``codes`` that starts on a day from
-    ``start`` to ``end``, at an age on that day (full years, by year and month of birth) of
-    ``min_age`` to ``max_age``.
+    """Who is meant: persons with a condition of one of ``codes`` or ``concepts`` that starts on a
+    day from ``start`` to ``end``, at an age on that day (full years, by year and month of birth)
+    of ``min_age`` to ``max_age``.
 
-    Without codes: everyone of that age on ``start``; without ages too: everyone.
+    ``concepts`` are standard ones of the OMOP vocabularies; each holder reads its conditions by
+    them. Without codes and concepts: everyone of that age on ``start``; without ages too: everyone.
     """
 
     codes: tuple[str, ...] = ()
+    concepts: tuple[int, ...] = ()
     start: date | None = None
     end: date | None = None
     min_age: int | None = None
@@ -54,15 +56,21 @@ class Cohort:
         _in_order(self.start, self.end)
         if any(not code.strip() for code in self.codes):
             raise UserError("order.empty-code", "A code of the cohort is empty.")
+        if any(concept <= 0 for concept in self.concepts):
+            raise UserError("order.concept", "A concept of the cohort is not a number above 0.")
         low, high = self.min_age or 0, 200 if self.max_age is None else self.max_age
         if not 0 <= low <= high <= 200:
             raise UserError("order.ages", "The cohort's ages must lie in 0–200, low end first.")
-        if self.by_age and not self.codes and self.start is None:
+        if self.by_age and not self.by_condition and self.start is None:
             raise UserError(
                 "order.age-when",
-                "The cohort names an age, but neither codes nor a day on which it is meant.",
-                next_step="give the cohort codes, or a day in `from`",
+                "The cohort names an age, but neither a condition nor a day on which it is meant.",
+                next_step="give the cohort codes or concepts, or a day in `from`",
             )
+
+    @property
+    def by_condition(self) -> bool:
+        return bool(self.codes or self.concepts)
 
     @property
     def by_age(self) -> bool:
@@ -100,7 +108,7 @@ class ExtractOrder:
             raise UserError("order.classes", "The order must name each data class once.")
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON form that is hashed; the order of codes, classes and columns is none."""
+        """Return the JSON form that is hashed; codes, concepts, classes, columns have no order."""
         cohort, period = self.cohort, self.period
         return {
             "application": self.application,
@@ -111,6 +119,7 @@ class ExtractOrder:
             "tables": {name: sorted(columns) for name, columns in self.tables.items()},
             "cohort": {
                 "codes": sorted(set(cohort.codes)),
+                "concepts": sorted(set(cohort.concepts)),
                 "start": _day(cohort.start),
                 "end": _day(cohort.end),
                 "min_age": cohort.min_age,

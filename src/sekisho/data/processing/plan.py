@@ -163,12 +163,10 @@ def _wants_visit(of: Table, asked: Collection[str]) -> bool:
 def _criteria(order: ExtractOrder) -> dict[str, tuple[str, ...]]:
     """Return the columns that the gate needs in order to find the cohort."""
     needed: dict[str, tuple[str, ...]] = {}
+    if order.cohort.by_condition:
+        needed["condition_occurrence"] = ("condition_start_date",)
     if order.cohort.codes:
-        needed["condition_occurrence"] = (
-            "condition_source_value",
-            "condition_source_system",
-            "condition_start_date",
-        )
+        needed["condition_occurrence"] += ("condition_source_value", "condition_source_system")
     if order.cohort.by_age:
         needed["person"] = ("year_of_birth", "month_of_birth")
     return needed

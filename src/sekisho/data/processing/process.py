@@ -18,7 +18,7 @@ from sekisho.common.errors import Refusal
 from sekisho.data.processing.my_number import holds_my_number
 from sekisho.data.processing.rules import Pattern, Rules
 
-LINKS: Final = ("tag", "person_key", "source_id", "visit_ref", "fact", "route")
+LINKS: Final = ("tag", "person_key", "source_id", "visit_ref", "fact", "route", "wanted")
 """Columns beside the content: they tie rows together on the way and do not survive the gate."""
 
 

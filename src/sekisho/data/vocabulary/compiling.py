@@ -9,6 +9,7 @@ the very name under which they come (empty where they come without one).
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
@@ -60,13 +61,34 @@ def compile_map(sources: Sequence[Source], systems: CodeSystems, version: str) -
             connection.sql(fill(_MAP, version=literal(version))).to_arrow_table().cast(MAP_SCHEMA)
         )
     except duckdb.Error as error:
-        raise UserError(
-            "vocabulary.layout",
-            f"The files of concepts could not be read ({type(error).__name__}).",
-            next_step="take the files as Athena gives them; a map of your own needs every column",
-        ) from None
+        raise _layout(error) from None
     finally:
         connection.close()
+
+
+def write_ancestors(sources: Sequence[Source], file: Path) -> None:
+    """Write which concepts lie below which (`ANCESTORS_SCHEMA`); none where no file says so.
+
+    Raises:
+        UserError: a file is not in its layout.
+    """
+    import duckdb
+
+    with duckdb.connect(":memory:", config={"autoinstall_known_extensions": False}) as connection:
+        try:
+            given = [one for one in sources if one.kind == "ancestor"]
+            _view(connection, "given", given, _ANCESTOR, kept=False)
+            connection.execute(fill(_ANCESTORS, file=literal(str(file))))
+        except duckdb.Error as error:
+            raise _layout(error) from None
+
+
+def _layout(error: Exception) -> UserError:
+    return UserError(
+        "vocabulary.layout",
+        f"The files of concepts could not be read ({type(error).__name__}).",
+        next_step="take the files as Athena gives them; a map of your own needs every column",
+    )
 
 
 def _terms(lines: Iterable[Master], systems: CodeSystems) -> pa.Table:
@@ -95,9 +117,17 @@ def _spellings(systems: CodeSystems) -> pa.Table:
 
 
 def _view(
-    connection: duckdb.DuckDBPyConnection, name: str, sources: Sequence[Source], empty: str
+    connection: duckdb.DuckDBPyConnection,
+    name: str,
+    sources: Sequence[Source],
+    empty: str,
+    *,
+    kept: bool = True,
 ) -> None:
-    """Create a table of all files of one kind, or an empty one of its columns."""
+    """Create a table of all files of one kind, or an empty one of its columns.
+
+    ``kept``: False for one that is read once and may be larger than memory.
+    """
     columns = Sql(", ".join(empty.split()))
     nulls = Sql(", ".join(f"CAST(NULL AS VARCHAR) AS {it}" for it in empty.split()))
     reads = [fill("SELECT {nulls} WHERE false", nulls=nulls)]
@@ -112,12 +142,18 @@ def _view(
         )
         for one in sources
     ]
-    connection.execute(f"CREATE TEMP TABLE {name} AS {' UNION ALL '.join(reads)}")
+    kind = "TABLE" if kept else "VIEW"
+    connection.execute(f"CREATE TEMP {kind} {name} AS {' UNION ALL '.join(reads)}")
 
 
 _CONCEPT = "concept_id domain_id vocabulary_id concept_code standard_concept"
 _RELATIONSHIP = "concept_id_1 concept_id_2 relationship_id invalid_reason"
 _OWN = "source_code source_vocabulary_id target_concept_id invalid_reason"
+_ANCESTOR = "ancestor_concept_id descendant_concept_id"
+_ANCESTORS = """
+COPY (SELECT CAST(ancestor_concept_id AS BIGINT) AS ancestor,
+  CAST(descendant_concept_id AS BIGINT) AS descendant FROM given) TO {file} (FORMAT parquet)
+"""
 _SPELT: Final = (
     "CASE WHEN s.icd THEN upper(replace(replace({code}, '.', ''), '-', '')) ELSE {code} END"
 )

@@ -15,11 +15,12 @@ from typing import Final, Literal
 
 from sekisho.common.errors import UserError
 
-Kind = Literal["master", "concept", "relationship", "own-map", "other"]
+Kind = Literal["master", "concept", "relationship", "ancestor", "own-map", "other"]
 
 _HEADERS: Final[dict[Kind, frozenset[str]]] = {
     "concept": frozenset(("concept_id", "domain_id", "vocabulary_id", "concept_code")),
     "relationship": frozenset(("concept_id_1", "concept_id_2", "relationship_id")),
+    "ancestor": frozenset(("ancestor_concept_id", "descendant_concept_id")),
     "own-map": frozenset(("source_code", "source_vocabulary_id", "target_concept_id")),
 }
 _ATHENA: Final = frozenset(
@@ -29,7 +30,6 @@ _ATHENA: Final = frozenset(
         "domain_id",
         "relationship_id",
         "concept_id",
-        "ancestor_concept_id",
         "drug_concept_id",
         "concept_synonym_name",
     )

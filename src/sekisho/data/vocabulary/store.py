@@ -19,7 +19,7 @@ from sekisho.common.atomicfile import sync_folder, write_atomically
 from sekisho.common.canonical import canonical_json, digest_of
 from sekisho.common.errors import UserError
 from sekisho.data.lake.coding import NAMES_SCHEMA, STEMS_SCHEMA, VocabularyFiles
-from sekisho.data.vocabulary.compiling import compile_map
+from sekisho.data.vocabulary.compiling import compile_map, write_ancestors
 from sekisho.data.vocabulary.sources import recognise
 
 _MANIFEST: Final = "manifest.json"
@@ -44,6 +44,11 @@ class Manifest(Struct, frozen=True, forbid_unknown_fields=True):
     systems: str
     sources: tuple[Origin, ...]
     codes: dict[str, tuple[int, int]]
+
+    @property
+    def has_concepts(self) -> bool:
+        """Whether some code has a standard concept."""
+        return any(mapped for _, mapped in self.codes.values())
 
 
 @dataclass(frozen=True)
@@ -96,6 +101,7 @@ class VocabularyStore:
         pq.write_table(made, written.map)
         pq.write_table(_names(systems, made, version), written.names)
         pq.write_table(_stems(systems, version), written.stems)
+        write_ancestors(used, written.ancestors)
         write_atomically(unfinished / _MANIFEST, canonical_json(msgspec.to_builtins(manifest)))
         unfinished.rename(self.folder / version)
         sync_folder(self.folder)
