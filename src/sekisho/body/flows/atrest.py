@@ -57,6 +57,7 @@ PLACES = (
 
 STAYS = {
     "use-index": "the domain of a project's uses does not turn",
+    "use-parts": "the domain of a project's uses does not turn",
     "list-to-check": "the domain of a project's uses does not turn",
 }
 """Kinds of records whose wrapped pseudonyms are of domains that end with their project."""

@@ -2,9 +2,10 @@
 
 The environment tells the oversight body whom the gate let in (the index of uses), each registry
 sends it the same list as the gate, and both come through the converters into one domain of the
-project that only the oversight body has. It compares them, and countersigns the extract's receipt
-if nobody is in both whose choice keeps all of their records out. It sees pseudonyms that mean
-nothing elsewhere; what it signs has counts only. Then it forgets the list.
+project that only the oversight body has. It compares them part by part (holder and class), and
+countersigns the extract's receipt if no part holds records of anybody whose choice keeps them out,
+whether it covers everything, a class, a body or a purpose. It sees pseudonyms that mean nothing
+elsewhere; what it signs has counts only. Then it forgets the list and who was in which part.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ ALARM = "extract.opted-out-included"
 
 @dataclass(frozen=True)
 class Found:
-    """What a comparison found, in persons. ``partly``: in the extract, and a choice keeps a part
-    of their records out. ``elsewhere``: in the extract although a choice would keep all of it out,
-    if a choice counted also at bodies that its registry does not serve."""
+    """What a comparison found, in persons. ``out``: in the extract with records that a choice
+    keeps out. ``partly``: in the extract without the part of their records that a choice keeps
+    out. ``elsewhere``: in it with records that a choice would keep out, if a choice counted also
+    at bodies that its registry does not serve."""
 
     listed: int
     out: int
@@ -121,15 +123,15 @@ def _found(
     body: Body,
     granted: Granted,
     receipt: Json,
-    persons: frozenset[str],
+    persons: Mapping[str, frozenset[uses.Part]],
     lists: Mapping[str, Mapping[str, Sequence[str]]],
 ) -> Found:
-    """Compare. Of what a holder sent of one class a choice keeps all of a person's records out."""
+    """Compare. A choice keeps out either all or nothing of what a holder sent of one class."""
     parts = [tuple(name.split(":")) for name in receipt["parts"]]
     listed = {person for entries in lists.values() for person in entries}
     out = partly = elsewhere = 0
-    for person in persons & listed:
-        bound, anywhere = [], []
+    for person in persons.keys() & listed:
+        bound, anywhere = set[uses.Part](), set[uses.Part]()
         for holder, data_class in parts:
             hops = set(way(body.framework, granted, holder, data_class).hops)
             serving = registries_for(body.framework, BodyId(holder))
@@ -138,11 +140,14 @@ def _found(
                 for names in ([r for r in lists if r in serving], list(lists))
             )
             purpose = granted.permit.purpose
-            bound.append(drops(here, data_class, hops, purpose))
-            anywhere.append(drops(all_of_them, data_class, hops, purpose))
-        out += all(bound)
-        partly += any(bound) and not all(bound)
-        elsewhere += all(anywhere) and not all(bound)
+            if drops(here, data_class, hops, purpose):
+                bound.add((holder, data_class))
+            if drops(all_of_them, data_class, hops, purpose):
+                anywhere.add((holder, data_class))
+        is_in = persons[person]
+        out += bool(is_in & bound)
+        partly += bool(bound) and not is_in & bound
+        elsewhere += bool(is_in & anywhere) and not is_in & bound
     return Found(len(listed), out, partly, elsewhere)
 
 
@@ -201,6 +206,7 @@ def _end(outcome: Outcome, body: Body, granted: Granted, found: Found, *, holds:
     outcome.send.append(Outgoing(granted.environment, "analysis/countersigned", answer))
     for key, _ in body.store.find(LISTED, f"{granted.application}:"):
         outcome.put.append((LISTED, key, {"digest": "", "entries": {}}))
+    outcome.add(uses.forget_parts(body, granted.application))
     seen = {"out": found.out, "partly": found.partly, "elsewhere": found.elsewhere}
     outcome.put.append(("countersigned", granted.application, {"holds": holds, **seen}))
     return outcome
@@ -229,7 +235,7 @@ def answered(body: Body, message: Incoming) -> Outcome:
         return outcome
     problem = Refusal(
         ALARM,
-        "The oversight body found persons in the extract whose choice keeps them out.",
+        "The oversight body found records in the extract that their persons' choices keep out.",
         rule="promise 1: enforced by the holder and by the gate, and compared by a third body",
         next_step="find out why both filters let them pass; then make the extract again",
     )

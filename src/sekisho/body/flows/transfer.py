@@ -47,10 +47,11 @@ COMPLETE = {
     "enclave_links": "links:arrived",
     "list_return": "listback:returned",
     "succession": "succession:arrived",
+    "use": "uses:arrived",
 }
 BATCHES, SEALED = "batches", "sealed"
 """Folders of the spool where the halves of a transfer are made; they go with its outcome."""
-ALONE = {"use": "uses:arrived", "view": "person:match"}
+ALONE = {"view": "person:match"}
 """Kinds whose persons come without a payload: what is to be told stands in the signed reason."""
 
 
@@ -58,13 +59,14 @@ ALONE = {"use": "uses:arrived", "view": "person:match"}
 class Arrived:
     """A whole transfer: why it came, from whom, its tables, and each tag's pseudonym here.
 
-    The epoch of its reason is this body's own, into which the pseudonyms were brought.
+    The epoch of its reason is this body's own, into which the pseudonyms were brought. These and
+    the tables are on disk, and are read as they are asked for.
     """
 
     reason: Reason
     sender: str
     tables: Mapping[str, pa.Table]
-    pseudonyms: dict[Tag, Element]
+    pseudonyms: Tagged[Element]
 
 
 def start(

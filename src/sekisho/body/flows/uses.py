@@ -7,12 +7,14 @@ the oversight body sees itself; one that does not come is missing, which is not 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import orjson
+import pyarrow as pa
 from msgspec.structs import replace
 
 from sekisho.body.context import Body
@@ -21,19 +23,22 @@ from sekisho.body.flows.permits import Granted, granted_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json, digest_of
 from sekisho.common.errors import Refusal
-from sekisho.common.ids import new_tag, uses_domain
-from sekisho.common.randomness import shuffle
+from sekisho.common.ids import Tag, new_tag, uses_domain
+from sekisho.common.randomness import below, shuffle
 from sekisho.control.conversion import USE_PADDING
 from sekisho.control.uses import Standing, UseLog, read_rule
 from sekisho.exchange.transfer import Reason
 from sekisho.pseudonym.group import Element, random_element
-from sekisho.pseudonym.pieces import Encrypting
 
 if TYPE_CHECKING:
     from sekisho.body.flows.transfer import Arrived
 
 VALID_DAYS = 7
-LOG, INDEX = "use", "use-index"
+LOG, INDEX, PARTS = "use", "use-index", "use-parts"
+PERSONS = "persons"
+"""The index's table: of each tag one mark a part, 1 where the gate let records of it in."""
+Part = tuple[str, str]
+"""What one holder sent of one class: (holder, class)."""
 BUCKET_DIGITS = 2
 NOTHING = digest_of([])
 
@@ -41,21 +46,30 @@ NOTHING = digest_of([])
 # At the environment
 
 
-def send_index(body: Body, granted: Granted, included: Collection[bytes], receipt: str) -> Outcome:
-    """Tell the oversight body whom the gate let in: pseudonyms only, filled up with nobody.
+def send_index(
+    body: Body, granted: Granted, included: Mapping[bytes, AbstractSet[Part]], receipt: str
+) -> Outcome:
+    """Tell the oversight body whom the gate let in, and of which parts; filled up with nobody.
+
+    Nobody has the parts of somebody, drawn at random, so that none shows by its parts.
 
     Args:
-        included: the project's pseudonyms of the persons that the extract receipt counts.
+        included: the project's pseudonyms of the persons that the extract receipt counts, with
+            the parts of which records of theirs are in the extract.
         receipt: the digest of that receipt.
     """
     from sekisho.body.flows import transfer
 
     if body.has_fault("uses-log-lost"):
         return Outcome()
-    persons = [(new_tag(body.random), Element(pseudonym)) for pseudonym in sorted(included)]
+    parts = sorted({(part.holder, part.data_class) for part in granted.permit.parts})
+    marks = {one: _marks(parts, of) for one, of in sorted(included.items())}
+    told = [(new_tag(body.random), Element(one), marked) for one, marked in marks.items()]
+    like = list(marks.values()) or [_marks(parts, parts)]
     for _ in range(filled_up(len(included)) - len(included)):
-        persons.append((new_tag(body.random), random_element(body.random)))
-    shuffle(body.random, persons)
+        nobody = random_element(body.random)
+        told.append((new_tag(body.random), nobody, like[below(body.random, len(like))]))
+    shuffle(body.random, told)
     oversight = body.auxiliary("oversight")
     reason = Reason(
         id=f"use:{granted.digest}",
@@ -64,7 +78,7 @@ def send_index(body: Body, granted: Granted, included: Collection[bytes], receip
         to_domain=uses_domain(granted.application, oversight),
         receiver=oversight,
         room="oversight",
-        max_rows=len(persons),
+        max_rows=len(told),
         expires=(body.today() + timedelta(days=VALID_DAYS)).isoformat(),
         epoch=body.epoch,
         permit=granted.text,
@@ -73,11 +87,17 @@ def send_index(body: Body, granted: Granted, included: Collection[bytes], receip
                 "included": len(included),
                 "receipt": receipt,
                 "made_on": body.today().isoformat(),
+                "parts": [list(part) for part in parts],
             }
         ).decode(),
     )
-    batch = Encrypting(persons, body.global_key, body.random)
-    return transfer.start_alone(body, [(reason, batch)])
+    rows = {"tag": [tag for tag, _, _ in told], "parts": [marked for _, _, marked in told]}
+    persons = [(tag, element) for tag, element, _ in told]
+    return transfer.start(body, reason, persons, {PERSONS: pa.table(rows)})
+
+
+def _marks(parts: Collection[Part], of: Collection[Part]) -> str:
+    return "".join("1" if part in of else "0" for part in parts)
 
 
 def filled_up(count: int) -> int:
@@ -116,38 +136,44 @@ def data_move(body: Body, granted: Granted) -> Outcome:
     return Outcome() if log.moved_on else _keep(replace(log, moved_on=body.today()))
 
 
-def arrived(body: Body, arrivals: Sequence[Arrived]) -> Outcome:
-    """Keep whom a project included: wrapped, in parts whose digests tell when one is lost."""
+def arrived(body: Body, arrival: Arrived) -> Outcome:
+    """Keep whom a project included: wrapped, in buckets whose digests tell when one is lost.
+
+    Of which parts is kept apart, until the extract's receipt was compared.
+    """
     outcome = Outcome()
-    for arrival in arrivals:
-        granted = granted_permit(body, arrival.reason.permit or "")
-        about = orjson.loads(arrival.reason.about)
-        log = _log(body, granted.application) or _begun(body, granted)
-        _check_index(body, granted, arrival, int(about["included"]))
-        if log.received_on is not None:
-            continue
-        buckets = _buckets(body.keys.wrap(one) for one in arrival.pseudonyms.values())
-        for name, persons in buckets.items():
-            outcome.put.append((INDEX, f"{granted.application}:{name}", {"persons": persons}))
-        received = {
-            "received_on": body.today(),
-            "made_on": about["made_on"],
-            "receipt": about["receipt"],
-            "included": about["included"],
-            "buckets": {name: digest_of(persons) for name, persons in buckets.items()},
-        }
-        log = UseLog.from_payload({**log.payload(), **received})
-        outcome.add(_keep(log))
-        outcome.fact(
-            "use.indexed",
-            application=granted.application,
-            permit=granted.id,
-            digest=digest_of(log.buckets),
-            receipt=log.receipt,
-            count=len(arrival.pseudonyms),
-            persons=log.included,
-        )
-        outcome.send.append(look_at(body, granted.application))
+    granted = granted_permit(body, arrival.reason.permit or "")
+    about = orjson.loads(arrival.reason.about)
+    log = _log(body, granted.application) or _begun(body, granted)
+    marks = _check_index(body, granted, arrival, about)
+    if log.received_on is not None:
+        return outcome
+    told = {body.keys.wrap(one): marks[tag] for tag, one in arrival.pseudonyms.items()}
+    buckets = _buckets(told)
+    for name, persons in buckets.items():
+        key = f"{granted.application}:{name}"
+        outcome.put.append((INDEX, key, {"persons": persons}))
+        of = {"parts": about["parts"], "persons": {one: told[one] for one in persons}}
+        outcome.put.append((PARTS, key, of))
+    received = {
+        "received_on": body.today(),
+        "made_on": about["made_on"],
+        "receipt": about["receipt"],
+        "included": about["included"],
+        "buckets": {name: digest_of(persons) for name, persons in buckets.items()},
+    }
+    log = UseLog.from_payload({**log.payload(), **received})
+    outcome.add(_keep(log))
+    outcome.fact(
+        "use.indexed",
+        application=granted.application,
+        permit=granted.id,
+        digest=digest_of(log.buckets),
+        receipt=log.receipt,
+        count=len(arrival.pseudonyms),
+        persons=log.included,
+    )
+    outcome.send.append(look_at(body, granted.application))
     return outcome
 
 
@@ -158,10 +184,11 @@ def look_at(body: Body, application: str) -> Outgoing:
 
 @dataclass(frozen=True)
 class Index:
-    """Whom a project included: ``count`` persons among ``persons``, which are filled up."""
+    """Whom a project included: ``count`` persons among ``persons``, which are filled up; of each
+    the parts of which records are in the extract."""
 
     count: int
-    persons: frozenset[str]
+    persons: Mapping[str, frozenset[Part]]
 
 
 def index_of(body: Body, application: str, receipt: str) -> Index | None:
@@ -169,11 +196,24 @@ def index_of(body: Body, application: str, receipt: str) -> Index | None:
     log = _log(body, application)
     if log is None or log.included is None or log.receipt != receipt:
         return None
-    parts = body.store.find(INDEX, f"{application}:")
-    return Index(log.included, frozenset(one for _, kept in parts for one in kept["persons"]))
+    persons = {
+        one: frozenset(
+            tuple(part) for part, mark in zip(kept["parts"], marks, strict=True) if mark == "1"
+        )
+        for _, kept in body.store.find(PARTS, f"{application}:")
+        for one, marks in kept["persons"].items()
+    }
+    return Index(log.included, persons)
 
 
-def _check_index(body: Body, granted: Granted, arrival: Arrived, included: int) -> None:
+def forget_parts(body: Body, application: str) -> Outcome:
+    """Forget of which parts a project's persons were: the index itself tells whom it included."""
+    keys = [key for key, _ in body.store.find(PARTS, f"{application}:")]
+    return Outcome(put=[(PARTS, key, {"parts": [], "persons": {}}) for key in keys])
+
+
+def _check_index(body: Body, granted: Granted, arrival: Arrived, about: Json) -> dict[Tag, str]:
+    """Return each tag's marks, one for each of the parts that the index names."""
     named = uses_domain(granted.application, body.id)
     if arrival.reason.to_domain != named or arrival.sender != granted.environment:
         raise Refusal(
@@ -181,13 +221,25 @@ def _check_index(body: Body, granted: Granted, arrival: Arrived, included: int) 
             "An index of uses comes from the environment that the permit names.",
             rule="the environment tells whom the gate let in",
         )
-    if len(arrival.pseudonyms) != filled_up(included):
+    if len(arrival.pseudonyms) != filled_up(int(about["included"])):
         raise Refusal(
             "uses.other-count",
             "The index does not hold as many as its receipt counts, filled up.",
             rule="an index of uses is filled up to a fixed number from the receipt's count",
             next_step="send the index again with the receipt that belongs to it",
         )
+    rows = arrival.tables[PERSONS]
+    marks = dict(zip(map(Tag, rows["tag"].to_pylist()), rows["parts"].to_pylist(), strict=True))
+    permitted = sorted([part.holder, part.data_class] for part in granted.permit.parts)
+    sound = all(len(one) == len(permitted) and set(one) <= {"0", "1"} for one in marks.values())
+    if about["parts"] != permitted or marks.keys() != arrival.pseudonyms.keys() or not sound:
+        raise Refusal(
+            "uses.other-parts",
+            "The index does not say of each person of which permitted parts records are in it.",
+            rule="an index tells, for the comparison with the lists, of which parts a person is in",
+            next_step="send the index again with a mark for each part of the permit",
+        )
+    return marks
 
 
 def _buckets(wrapped: Iterable[str]) -> dict[str, list[str]]:

@@ -107,7 +107,8 @@ class GateCounts:
 @dataclass(frozen=True)
 class GateResult:
     """``tables``: what the environment may see. A non-empty ``incidents`` must raise an alarm.
-    ``included``: the project's pseudonyms of exactly the persons of ``counts.included``.
+    ``included``: the project's pseudonym of exactly the persons of ``counts.included``, with the
+    parts (holder, class) of which the gate let records of that person in.
     ``by_link``: persons whose records were dropped because they opted out under another number,
     which a link alone tells: no holder could know.
     """
@@ -115,7 +116,7 @@ class GateResult:
     tables: Mapping[str, pa.Table]
     counts: GateCounts
     incidents: tuple[Incident, ...]
-    included: frozenset[bytes]
+    included: Mapping[bytes, frozenset[tuple[str, str]]]
     by_link: int = 0
 
 
@@ -156,7 +157,7 @@ def gate(
         incidents = _incidents(session, plan)
         by_link = int(session.fetch(Sql(_BY_LINK)).to_pylist()[0]["n"])
         sure = {} if matched is None else {WEIGHT_TABLE: _certainty(session, matched)}
-        included = _chosen(session)
+        included = _included(session)
     return GateResult({**issued.tables, **sure}, counts, incidents, included, by_link)
 
 
@@ -175,6 +176,14 @@ def find_members(
 def _chosen(session: Session) -> frozenset[bytes]:
     found = session.fetch(Sql("SELECT pseudonym FROM chosen")).column(0).to_pylist()
     return frozenset(bytes.fromhex(it) for it in found)
+
+
+def _included(session: Session) -> dict[bytes, frozenset[tuple[str, str]]]:
+    """Return each person of the cohort with the parts of which records are left."""
+    found: dict[str, set[tuple[str, str]]] = {}
+    for row in session.fetch(Sql(_INCLUDED)).to_pylist():
+        found.setdefault(row["pseudonym"], set()).add((row["holder"], row["data_class"]))
+    return {bytes.fromhex(person): frozenset(parts) for person, parts in found.items()}
 
 
 @contextmanager
@@ -360,6 +369,10 @@ JOIN received r ON r.part = i.part AND r.tag = i.tag
 JOIN opted_out o ON o.part = r.part AND o.pseudonym = r.pseudonym AND o.direct
 JOIN parts p ON p.part = r.part
 GROUP BY p.holder, p.data_class ORDER BY p.holder, p.data_class
+"""
+_INCLUDED = """
+SELECT DISTINCT c.pseudonym, p.holder, p.data_class FROM chosen c
+JOIN kept_tags k ON k.pseudonym = c.pseudonym JOIN parts p ON p.part = k.part
 """
 _WITHOUT_ROW = """
 SELECT count(*) AS n FROM chosen c WHERE NOT EXISTS (
