@@ -121,7 +121,7 @@ def test_invalid_orders_cannot_exist() -> None:
         Period(date(2021, 1, 1), date(2020, 1, 1))
     with pytest.raises(UserError, match="ages"):
         Cohort(codes=("E11",), min_age=60, max_age=50)
-    with pytest.raises(UserError, match="neither codes nor a day"):
+    with pytest.raises(UserError, match="neither a condition nor a day"):
         Cohort(min_age=18)
     with pytest.raises(UserError, match="once"):
         order(classes=("basic", "basic"))

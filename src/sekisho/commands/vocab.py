@@ -24,7 +24,7 @@ def import_(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="支払基金 基本マスター, CONCEPT, CONCEPT_RELATIONSHIP and CONCEPT_ANCESTOR of Athena, "
+            help="支払基金 基本マスター, CONCEPT, CONCEPT_RELATIONSHIP, CONCEPT_ANCESTOR of Athena, "
             "maps of your own (SOURCE_TO_CONCEPT_MAP)"
         ),
     ],
