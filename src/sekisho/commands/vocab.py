@@ -24,8 +24,8 @@ def import_(
     files: Annotated[
         list[Path],
         typer.Argument(
-            help="支払基金 基本マスター, CONCEPT, CONCEPT_RELATIONSHIP, CONCEPT_ANCESTOR of Athena, "
-            "maps of your own (SOURCE_TO_CONCEPT_MAP)"
+            help="支払基金 基本マスター, CONCEPT, CONCEPT_RELATIONSHIP and CONCEPT_ANCESTOR "
+            "of Athena, maps of your own (SOURCE_TO_CONCEPT_MAP)"
         ),
     ],
     store: Store = Path("vocabulary"),
