@@ -5,7 +5,7 @@ documents. It shows that the receipt is the environment's and stands in its ledg
 is the one, signed by its lanes, and was in force; that each list was its registry's, in its ledger,
 chained, fresh on the day and not overtaken by one of an earlier day; that each holder signed which
 lists it applied; and that the oversight body compared the persons of the extract with these lists
-and found nobody whose choice keeps all of their records out. Counts are all that it reads of
+and found no records in it that a choice of their person keeps out. Counts are all that it reads of
 persons.
 """
 

@@ -58,6 +58,6 @@ def _told(name: str, said: dict[str, Any]) -> str:
     return (
         f"{name} holds: {said['included']} persons for {said['application']} at "
         f"{said['environment']} on {said['made_on']}, under {said['permit']}; lists: {lists}; "
-        f"compared with {said['listed']} persons on them by {said['countersigned_by']}: none of "
-        f"those whose choice keeps all of their records out is in it."
+        f"compared with {said['listed']} persons on them by {said['countersigned_by']}: no record "
+        f"that a choice of its person keeps out is in it."
     )

@@ -386,9 +386,9 @@ class RefusedMessage(Strict, frozen=True):
 class Compared(Strict, frozen=True):
     """What the oversight body found when it compared an extract's persons with the lists.
 
-    In persons of the extract: ``out``: a choice keeps all of their records out; ``partly``: some of
-    their records; ``elsewhere``: a choice made at a body whose registry does not serve the holder
-    would keep them out.
+    In persons of the extract: ``out``: with records that a choice keeps out; ``partly``: without
+    the part of their records that a choice keeps out; ``elsewhere``: with records that a choice
+    made at a body whose registry does not serve the holder would keep out.
     """
 
     holds: bool
