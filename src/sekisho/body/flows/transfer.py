@@ -59,14 +59,13 @@ ALONE = {"view": "person:match"}
 class Arrived:
     """A whole transfer: why it came, from whom, its tables, and each tag's pseudonym here.
 
-    The epoch of its reason is this body's own, into which the pseudonyms were brought. These and
-    the tables are on disk, and are read as they are asked for.
+    The epoch of its reason is this body's own, into which the pseudonyms were brought.
     """
 
     reason: Reason
     sender: str
     tables: Mapping[str, pa.Table]
-    pseudonyms: Tagged[Element]
+    pseudonyms: dict[Tag, Element]
 
 
 def start(
