@@ -8,6 +8,8 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from sekisho.cdm import transit_schema
 from sekisho.common.errors import UserError
@@ -141,6 +143,32 @@ def test_the_same_said_twice_is_noted_once_for_each_repetition(rules: Collection
     other = [diagnosis("E11.9", tag=f"{1:032x}"), diagnosis("I10")]
     tables = {"condition_occurrence": rows("condition_occurrence", *same, *other)}
     assert noted(rules, tables)["record.twice"] == 2
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {
+                "tag": st.sampled_from([f"{n:032x}" for n in range(2)]),
+                "source_id": st.sampled_from([f"{n:032x}" for n in range(4)]),
+                "condition_source_value": st.sampled_from(["I10", "E11.9", None]),
+                "condition_start_date": st.sampled_from([date(2020, 1, 1), None]),
+                "condition_concept_id": st.sampled_from([0, 1]),
+            }
+        )
+    )
+)
+def test_a_repetition_is_what_another_record_said_before(
+    rules: CollectionRules, given: list[dict[str, Any]]
+) -> None:
+    table = rows("condition_occurrence", *given)
+    said: dict[tuple[Any, ...], list[str]] = {}
+    for one in given:
+        same = tuple(value for name, value in sorted(one.items()) if name != "source_id")
+        said.setdefault(same, []).append(one["source_id"])
+    expected = sum(len(them) - 1 for them in said.values() if len(set(them)) > 1)
+    landed = check({"condition_occurrence": table}, rules, day=DAY)
+    assert sum(it.rows for it in landed.breaches if it.rule == "record.twice") == expected
 
 
 def test_two_rows_of_one_record_are_no_repetition(rules: CollectionRules) -> None:

@@ -13,8 +13,8 @@ from sekisho.quality.checking import (
     added_up,
     check,
     laid_out,
-    record_names,
     records_of,
+    with_rules,
 )
 from sekisho.quality.content import content_digest, persons_content
 from sekisho.quality.measures import Measure, Measures
@@ -43,6 +43,6 @@ __all__ = [
     "laid_out",
     "load_rules",
     "persons_content",
-    "record_names",
     "records_of",
+    "with_rules",
 ]

@@ -34,10 +34,15 @@ class Breach:
 
 @dataclass(frozen=True)
 class Landed:
-    """The outcome of the checks. Every row that came is in ``tables`` or in ``quarantined``."""
+    """The outcome of the checks. Every row that came is in ``tables`` or in ``quarantined``.
+
+    Args:
+        held: table with quarantined rows → for each row that came the rules, null where it lands.
+    """
 
     tables: dict[str, pa.Table]
     quarantined: dict[str, pa.Table]
+    held: dict[str, pa.DictionaryArray]
     breaches: tuple[Breach, ...]
     rules_version: str
 
@@ -72,32 +77,36 @@ def check(
     """
     checked = {name: laid_out(name, tables[name]) for name in sorted(tables)}
     facts = facts_of(known_with(checked, context), day, tags, systems, filled)
-    names = {name: record_names(rows) for name, rows in checked.items()}
     broken: dict[str, dict[str, None]] = {}
     breaches: list[Breach] = []
     for rule in rules.rule:
-        for table, rows in checked.items():
-            mask = bad_rows(rule, table, rows, facts)
-            if mask is None or not pc.any(mask, min_count=0).as_py():
-                continue
+        for table, mask in bad_rows(rule, checked, facts):
+            bad = checked[table].filter(mask)
             if rule.verdict == "hold":
-                for name in names[table].filter(mask).unique().to_pylist():
+                for name in _record_names(bad).unique().to_pylist():
                     broken.setdefault(name, {})[rule.id] = None
-            breaches += _breaches(rule.id, table, rows.filter(mask))
+            breaches += _breaches(rule.id, table, bad)
             if tell is not None:
                 tell(rule.id, table, mask)
-    bad = pa.array(sorted(broken), pa.string())
-    why = pa.array([" ".join(broken[name]) for name in sorted(broken)], pa.string())
-    kept, quarantined = {}, {}
-    for table, rows in checked.items():
-        places = pc.index_in(names[table], value_set=bad)
-        good, held = rows.filter(places.is_null()), rows.filter(places.is_valid())
-        if good.num_rows:
-            kept[table] = good
-        if held.num_rows:
-            reasons = pc.take(why, places.filter(places.is_valid()))
-            quarantined[table] = held.append_column(RULES_COLUMN, reasons)
-    return Landed(kept, quarantined, tuple(sorted(breaches)), rules.version)
+    held = _held(checked, broken)
+    kept, quarantined = dict(checked), {}
+    for table, why in held.items():
+        rows = checked[table]
+        kept[table] = rows.filter(why.is_null())
+        quarantined[table] = with_rules(rows, why)
+    return Landed(
+        {table: rows for table, rows in kept.items() if rows.num_rows},
+        quarantined,
+        held,
+        tuple(sorted(breaches)),
+        rules.version,
+    )
+
+
+def with_rules(rows: pa.Table, held: pa.Array) -> pa.Table:
+    """Return those of ``rows`` that are held, each with the rules that its record broke."""
+    why = held.drop_null().dictionary_decode()
+    return rows.filter(held.is_valid()).append_column(RULES_COLUMN, why)
 
 
 def records_of(tables: Mapping[str, pa.Table]) -> Counter[tuple[str, str]]:
@@ -106,11 +115,14 @@ def records_of(tables: Mapping[str, pa.Table]) -> Counter[tuple[str, str]]:
     parts = [rows.select(columns) for rows in tables.values() if rows.num_rows]
     if not parts:
         return Counter()
-    distinct = pa.concat_tables(parts).group_by(columns).aggregate([])
-    counted = distinct.group_by(columns[:2]).aggregate([("source_id", "count")])
+    counted = (
+        pa.concat_tables(parts)
+        .group_by(["record_type", "data_class"])
+        .aggregate([("source_id", "count_distinct")])
+    )
     return Counter(
         {
-            (one["record_type"], one["data_class"]): one["source_id_count"]
+            (one["record_type"], one["data_class"]): one["source_id_count_distinct"]
             for one in counted.to_pylist()
         }
     )
@@ -136,13 +148,30 @@ def laid_out(name: str, rows: pa.Table) -> pa.Table:
     return rows.cast(wanted)
 
 
-def record_names(rows: pa.Table) -> pa.ChunkedArray:
+def _record_names(rows: pa.Table) -> pa.ChunkedArray:
     """Return the name of each row's record: its type and source id."""
+    nothing, space = (pa.scalar(text, pa.string()) for text in ("", " "))
     return pc.binary_join_element_wise(
-        pc.fill_null(rows.column("record_type"), ""),
-        pc.fill_null(rows.column("source_id"), ""),
-        " ",
+        pc.fill_null(rows.column("record_type"), nothing),
+        pc.fill_null(rows.column("source_id"), nothing),
+        space,
     )
+
+
+def _held(
+    tables: Mapping[str, pa.Table], broken: Mapping[str, Collection[str]]
+) -> dict[str, pa.DictionaryArray]:
+    """Return for each table with rows of a broken record why each row is held, if it is."""
+    if not broken:
+        return {}
+    names = pa.array(broken.keys(), pa.string())
+    reasons = pa.array([" ".join(ids) for ids in broken.values()], pa.string()).dictionary_encode()
+    found = {}
+    for table, rows in tables.items():
+        places = pc.index_in(_record_names(rows).combine_chunks(), value_set=names)
+        if places.null_count < len(places):
+            found[table] = reasons.take(places)
+    return found
 
 
 def _breaches(rule: str, table: str, bad: pa.Table) -> list[Breach]:

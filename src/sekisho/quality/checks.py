@@ -5,10 +5,12 @@ An empty value breaks only ``present``; every other check looks at what is there
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import fnmatch
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from fnmatch import fnmatchcase
+from functools import reduce
+from itertools import groupby
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,11 +25,6 @@ Apply = Callable[[Rule, pa.Table, str, Facts], pa.ChunkedArray]
 def present(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
     del rule, facts
     return rows.column(column).is_null()
-
-
-def form(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
-    del facts
-    return pc.invert(pc.match_substring_regex(rows.column(column), f"^(?:{rule.pattern})$"))
 
 
 def allowed(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
@@ -54,7 +51,8 @@ def not_before_birth(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> p
     del rule
     values = rows.column(column)
     born = _of_person(rows, facts.births, "born")
-    return pc.less(pc.add(pc.multiply(pc.year(values), 12), pc.month(values)), born)
+    months = pc.add(pc.multiply(pc.year(values), _whole(12)), pc.month(values))
+    return pc.less(months, born)
 
 
 def after_start(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
@@ -86,9 +84,7 @@ def sex(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArra
 def range_(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
     del facts
     name = column.replace("value_as_number", f"{_stem(rows)}_source_value")
-    text = rows.column(column)
-    plain = pc.match_substring_regex(text, r"^-?[0-9]{1,18}(\.[0-9]{1,60})?$")
-    numbers = pc.if_else(plain, text, None).cast(pa.float64())
+    numbers = _each_value(rows.column(column), _numbers)
     bad = _never(rows)
     for one in rule.range or ():
         unit = pc.is_in(rows.column("unit_source_value"), value_set=pa.array(one.unit, pa.string()))
@@ -101,17 +97,21 @@ def range_(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedA
 def twice(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
     """Bad where another record says the same of the same person; the first of them is not."""
     del rule, column, facts
-    cells = [
-        rows.column(name).cast(pa.string()) for name in rows.column_names if name not in ORIGIN
-    ]
-    said = pc.binary_join_element_wise(*(pc.fill_null(cell, "\0") for cell in cells), "\x1f")
-    numbers = pa.array(range(rows.num_rows), pa.int64())
-    numbered = pa.table({"said": said, "record": rows.column("source_id"), "row": numbers})
-    told = numbered.group_by("said").aggregate([("row", "min"), ("record", "count_distinct")])
-    several = told.filter(pc.greater(told.column("record_count_distinct"), 1))
+    said = _groups([rows.column(name) for name in rows.column_names if name not in ORIGIN])
+    if said is None:
+        return _never(rows)
+    record = rows.column("source_id").combine_chunks().dictionary_encode().indices
+    row = pa.array(range(rows.num_rows), pa.int64())
+    told = (
+        pa.table({"said": said, "record": record, "row": row})
+        .group_by("said")
+        .aggregate([("row", "min"), ("record", "min_max")])
+    )
+    records = told.column("record_min_max").combine_chunks()
+    several = told.filter(pc.not_equal(records.field("min"), records.field("max")))
     again = pc.is_in(said, value_set=several.column("said").combine_chunks())
-    first = pc.is_in(numbers, value_set=several.column("row_min").combine_chunks())
-    return pc.and_(again, pc.invert(first))
+    first = pc.is_in(row, value_set=several.column("row_min").combine_chunks())
+    return pa.chunked_array([pc.and_(again, pc.invert(first))])
 
 
 def share(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
@@ -128,7 +128,7 @@ def not_negative(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.Ch
     values = rows.column(column)
     if pa.types.is_string(values.type):
         return pc.starts_with(values, "-")
-    return pc.less(values, 0)
+    return pc.less(values, _whole(0))
 
 
 def identity(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
@@ -146,10 +146,9 @@ def standard(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.Chunke
     return pc.invert(facts.systems.standard(rows, column))
 
 
-CHECKS: dict[Check, Apply] = {
+CHECKS: dict[Check, Apply] = {  # and "form", which is of all columns at once
     "identity": identity,
     "present": present,
-    "form": form,
     "allowed": allowed,
     "years": years,
     "not_after": not_after,
@@ -166,23 +165,48 @@ CHECKS: dict[Check, Apply] = {
 }
 
 
-def bad_rows(rule: Rule, table: str, rows: pa.Table, facts: Facts) -> pa.ChunkedArray | None:
-    """Return the mask of rows that break ``rule``; None where it does not speak of the table."""
-    columns = [name for name in rows.column_names if rule.of(table, name)]
-    facts = replace(facts, table=table)
+def bad_rows(
+    rule: Rule, tables: Mapping[str, pa.Table], facts: Facts
+) -> Iterator[tuple[str, pa.ChunkedArray]]:
+    """Yield each table that has rows which break ``rule``, with the mask of them."""
+    spoken = [(table, column) for table in tables for column in _spoken(rule, table)]
+    masks: Iterable[pa.ChunkedArray]
+    if rule.check == "form":
+        masks = _malformed(rule, [tables[table].column(column) for table, column in spoken])
+    else:
+        apply = CHECKS[rule.check]
+        masks = (
+            apply(rule, tables[table], column, replace(facts, table=table))
+            for table, column in spoken
+        )
+    found = zip(spoken, masks, strict=True)
+    no = pa.scalar(False)
+    for table, of_table in groupby(found, key=lambda it: it[0][0]):
+        mask = reduce(pc.or_, (pc.fill_null(one, no) for _, one in of_table))
+        if pc.any(mask, min_count=0).as_py():
+            yield table, mask
+
+
+def _spoken(rule: Rule, table: str) -> tuple[str, ...]:
     if rule.check == "identity":
-        columns = ["tag"]
-    elif rule.check == "twice":  # of the whole row, once
-        columns = columns[:1]
-    masks = [
-        pc.fill_null(CHECKS[rule.check](rule, rows, column, facts), False) for column in columns
-    ]
-    if not masks:
-        return None
-    mask = masks[0]
-    for other in masks[1:]:
-        mask = pc.or_(mask, other)
-    return mask
+        return ("tag",)
+    columns = rule.spoken[table]
+    return columns[:1] if rule.check == "twice" else columns  # of the whole row, once
+
+
+def _malformed(rule: Rule, columns: Sequence[pa.ChunkedArray]) -> Iterator[pa.ChunkedArray]:
+    """Yield the masks of values that are not of the rule's pattern.
+
+    The values of all columns are matched at once: to prepare a pattern costs as much as to match
+    thousands of them.
+    """
+    encoded = [column.combine_chunks().dictionary_encode() for column in columns]
+    values = pa.concat_arrays([pa.array([], pa.string()), *(one.dictionary for one in encoded)])
+    bad = pc.invert(pc.match_substring_regex(values, f"^(?:{rule.pattern})$"))
+    start = 0
+    for one in encoded:
+        yield pa.chunked_array([bad.slice(start, len(one.dictionary)).take(one.indices)])
+        start += len(one.dictionary)
 
 
 def _of_person(rows: pa.Table, known: pa.Table, column: str) -> pa.ChunkedArray:
@@ -194,11 +218,16 @@ def _of_person(rows: pa.Table, known: pa.Table, column: str) -> pa.ChunkedArray:
 def _coded(rows: pa.Table, column: str, system: str, codes: str) -> pa.ChunkedArray:
     """Tell which rows have a code of ``codes`` in a system like ``system``."""
     of = rows.column(column.replace("_source_value", "_source_system"))
-    values = [
-        one for one in of.unique().to_pylist() if one is not None and fnmatchcase(one, system)
-    ]
-    named = pc.is_in(of, value_set=pa.array(values, pa.string()))
-    return pc.and_(named, pc.match_substring_regex(rows.column(column), f"^(?:{codes})$"))
+    values = [one for one in of.unique().to_pylist() if one is not None]
+    alike = fnmatch.filter(values, system)
+    if not alike:
+        return _never(rows)
+    named = pc.is_in(of, value_set=pa.array(alike, pa.string()))
+    pattern = f"^(?:{codes})$"
+    return pc.and_(
+        named,
+        _each_value(rows.column(column), lambda them: pc.match_substring_regex(them, pattern)),
+    )
 
 
 def _stem(rows: pa.Table) -> str:
@@ -214,3 +243,36 @@ def _never(rows: pa.Table) -> pa.ChunkedArray:
 
 def _years(values: pa.ChunkedArray) -> pa.ChunkedArray:
     return pc.year(values) if pa.types.is_date(values.type) else values
+
+
+def _numbers(texts: pa.Array) -> pa.Array:
+    """Return the numbers that are plainly spelled; null for the others."""
+    plain = pc.match_substring_regex(texts, r"^-?[0-9]{1,18}(\.[0-9]{1,60})?$")
+    return pc.if_else(plain, texts, pa.scalar(None, pa.string())).cast(pa.float64())
+
+
+def _each_value(values: pa.ChunkedArray, judge: Callable[[pa.Array], pa.Array]) -> pa.ChunkedArray:
+    """Judge every different value once: most columns repeat few."""
+    encoded = values.combine_chunks().dictionary_encode()
+    return pa.chunked_array([judge(encoded.dictionary).take(encoded.indices)])
+
+
+def _groups(columns: Iterable[pa.ChunkedArray]) -> pa.Array | None:
+    """Return a number for each row, equal where all columns are; None where no two rows are."""
+    groups: pa.Array | None = None
+    for column in columns:
+        if column.null_count == len(column):
+            continue
+        value = column.combine_chunks().dictionary_encode("encode")
+        number = value.indices.cast(pa.int64())
+        if groups is not None:
+            number = pc.add(pc.multiply(groups, _whole(len(value.dictionary))), number)
+        found = number.dictionary_encode()
+        if len(found.dictionary) == len(column):
+            return None
+        groups = found.indices.cast(pa.int64())
+    return groups
+
+
+def _whole(number: int) -> pa.Int64Scalar:
+    return pa.scalar(number, pa.int64())  # to infer the type costs more than to compare

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from fnmatch import fnmatchcase
+import fnmatch
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta, Struct
 
-from sekisho.cdm import TABLES, transit_schema
+from sekisho.cdm import TABLES, TRANSIT, Table
 from sekisho.common.errors import UserError
 from sekisho.common.toml import read_toml, wrong_at
 
@@ -76,7 +78,7 @@ class Range(Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError("a range has a least value below its greatest")
 
 
-class Rule(Struct, frozen=True, forbid_unknown_fields=True):
+class Rule(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     """One check.
 
     ``columns`` and ``except`` are patterns of ``table.column``; ``days`` counts from the day of
@@ -107,11 +109,17 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True):
         if self.check in ("share", "twice") and self.verdict != "note":
             raise ValueError(f"{self.check!r} speaks of many rows: it can only be noted")
 
-    def of(self, table: str, column: str) -> bool:
-        """Tell whether the rule speaks of a column."""
-        name = f"{table}.{column}"
-        matched = any(fnmatchcase(name, pattern) for pattern in self.columns)
-        return matched and not any(fnmatchcase(name, pattern) for pattern in self.except_)
+    @cached_property
+    def spoken(self) -> Mapping[str, tuple[str, ...]]:
+        """Table → those of its columns that the rule speaks of."""
+        found: dict[str, tuple[str, ...]] = {}
+        for table in TABLES:
+            names = [f"{table.name}.{column}" for column in _columns(table)]
+            said = {name for pattern in self.columns for name in fnmatch.filter(names, pattern)}
+            for pattern in self.except_:
+                said.difference_update(fnmatch.filter(names, pattern))
+            found[table.name] = tuple(it.partition(".")[2] for it in names if it in said)
+        return found
 
 
 class CollectionRules(Struct, frozen=True, forbid_unknown_fields=True):
@@ -136,7 +144,7 @@ def load_rules(path: Path) -> CollectionRules:
             names no column of any table.
     """
     rules = read_toml(path, CollectionRules)
-    known = [f"{t.name}.{column}" for t in TABLES for column in transit_schema(t.name).names]
+    known = [f"{table.name}.{column}" for table in TABLES for column in _columns(table)]
     seen: set[str] = set()
     for index, rule in enumerate(rules.rule):
         if rule.id in seen:
@@ -148,9 +156,13 @@ def load_rules(path: Path) -> CollectionRules:
         if (rule.check == "identity") == bool(rule.columns):
             raise _wrong(path, ["rule", index, "check"], "all checks but 'identity' name columns")
         for pattern in (*rule.columns, *rule.except_):
-            if not any(fnmatchcase(name, pattern) for name in known):
+            if not fnmatch.filter(known, pattern):
                 raise _wrong(path, ["rule", index, "columns"], f"no column is called {pattern!r}")
     return rules
+
+
+def _columns(table: Table) -> tuple[str, ...]:
+    return (*TRANSIT, *(column.name for column in table.content))
 
 
 def _wrong(path: Path, keys: list[str | int], what: str) -> UserError:

@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sekisho.cdm import ByPerson, CodeSystems
 from sekisho.data.collection.survey import Survey, survey_of, together
 from sekisho.exchange.tables import Batched, in_batches
-from sekisho.quality import RULES_COLUMN, CollectionRules, check, laid_out, record_names
+from sekisho.quality import CollectionRules, check, laid_out, with_rules
 
 SetAside = Callable[[Mapping[str, pa.Table]], tuple[dict[str, pa.Table], dict[str, pa.Table]]]
 """Parts tables into what may be kept and what a choice of their persons keeps out."""
-
-
-@dataclass(frozen=True)
-class _Broken:
-    """Names of the records of one slice that break a rule, and the rules' ids."""
-
-    names: pa.Array
-    rules: pa.Array
 
 
 class Arrival:
@@ -44,7 +34,7 @@ class Arrival:
         for name in sorted(tables):
             for rows in in_batches(tables[name]):
                 self._persons.add(name, laid_out(name, rows))
-        self._broken: list[_Broken] = []
+        self._held: list[Mapping[str, pa.DictionaryArray]] = []
         self._set_aside: SetAside = lambda found: (dict(found), {})
 
     def check(
@@ -70,7 +60,7 @@ class Arrival:
             kept, chosen = set_aside(part)
             landed = check(kept, rules, day=day, tags=tags, systems=systems, filled=filled)
             surveys.append(survey_of(landed, chosen))
-            self._broken.append(_broken(landed.quarantined))
+            self._held.append(landed.held)
             for rows in kept.values():
                 present |= set(rows["tag"].unique().to_pylist())
         return together(surveys), present
@@ -87,36 +77,22 @@ class Arrival:
 
     def kept(self, name: str) -> Iterator[pa.Table]:
         """Yield the rows of a table that may land."""
-        for rows, places, _ in self._judged(name):
-            yield rows.filter(places.is_null())
+        for rows, held in self._judged(name):
+            yield rows if held is None else rows.filter(held.is_null())
 
     def quarantined(self, name: str) -> Iterator[pa.Table]:
         """Yield the rows of a table that wait in quarantine, with the rules that they broke."""
-        for rows, places, broken in self._judged(name):
-            held = places.is_valid()
-            why = pc.take(broken.rules, places.filter(held))
-            yield rows.filter(held).append_column(RULES_COLUMN, why)
+        for rows, held in self._judged(name):
+            if held is not None:
+                yield with_rules(rows, held)
 
-    def _judged(self, name: str) -> Iterator[tuple[pa.Table, pa.ChunkedArray, _Broken]]:
+    def _judged(self, name: str) -> Iterator[tuple[pa.Table, pa.DictionaryArray | None]]:
+        """Yield the rows of each part, and why which of them are held, if any is."""
         for number in range(self.parts):
             kept, _ = self._set_aside({name: self._persons.read(name, number)})
-            broken = self._broken[number]
-            places = pc.index_in(record_names(kept[name]), value_set=broken.names)
-            yield kept[name], places, broken
+            yield kept[name], self._held[number].get(name)
 
     def _new_file(self) -> Path:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._files += 1
         return self._folder / f"{self._files}"
-
-
-def _broken(quarantined: Mapping[str, pa.Table]) -> _Broken:
-    """Return each quarantined record's name once, with its rules."""
-    parts = [
-        pa.table({"name": record_names(rows), "rules": rows.column(RULES_COLUMN)})
-        for rows in quarantined.values()
-    ]
-    if not parts:
-        return _Broken(pa.array([], pa.string()), pa.array([], pa.string()))
-    each = pa.concat_tables(parts).group_by(["name", "rules"]).aggregate([]).combine_chunks()
-    return _Broken(each["name"].combine_chunks(), each["rules"].combine_chunks())

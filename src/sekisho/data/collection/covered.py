@@ -18,8 +18,10 @@ def months_by_kind(tables: Mapping[str, pa.Table]) -> dict[str, set[str]]:
         dates = [column.name for column in table(name).content if column.type == "date"]
         if not dates:
             continue
-        month = pc.strftime(rows.column(dates[0]), format="%Y-%m")
-        pairs = pa.table({"kind": rows.column("kind"), "month": month}).drop_null()
-        for one in pairs.group_by(["kind", "month"]).aggregate([]).to_pylist():
-            found[one["kind"]].add(one["month"])
+        days = rows.select(["kind", dates[0]]).drop_null().rename_columns(["kind", "day"])
+        first = pc.floor_temporal(days.column("day"), unit="month")
+        each = days.set_column(1, "first", first).group_by(["kind", "first"]).aggregate([])
+        months = pc.strftime(each.column("first"), format="%Y-%m")  # slow: once a month, not a row
+        for kind, month in zip(each.column("kind").to_pylist(), months.to_pylist(), strict=True):
+            found[kind].add(month)
     return dict(found)
