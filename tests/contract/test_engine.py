@@ -80,6 +80,29 @@ def test_digest_is_sha256_and_joined_is_in_order(engine: Engine) -> None:
         assert session.fetch(joined).column(0).to_pylist() == ["a,b,あ"]
 
 
+def test_rows_are_streamed_as_they_are_fetched(engine: Engine) -> None:
+    with engine.session() as session:
+        session.add("given", pa.table({"n": list(range(200_000))}))
+        query = Sql("SELECT n FROM given ORDER BY n DESC")
+        parts = list(session.stream(query))
+        assert len(parts) > 1
+        assert pa.concat_tables(parts) == session.fetch(query)
+
+
+@pytest.mark.parametrize("spilled", [True, False])
+def test_what_is_too_large_for_memory_is_spilled_where_a_folder_is_given(
+    tmp_path: Path, spilled: bool
+) -> None:
+    engine = DuckEngine(memory_mb=24, spilling_mb=24, threads=1)
+    query = Sql("SELECT sha256(CAST(range AS STRING)) AS it FROM range(600000) ORDER BY it")
+    with engine.session(spill=tmp_path if spilled else None) as session:
+        if spilled:
+            assert sum(part.num_rows for part in session.stream(query)) == 600_000
+        else:
+            with pytest.raises(Defect, match="OutOfMemory"):
+                list(session.stream(query))
+
+
 def test_text_is_ordered_by_its_bytes(engine: Engine) -> None:
     words = ["a", "B", "ｱ", "あ", "𠮟", ""]
     with engine.session() as session:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from lake_rows import condition, held, person, transit
@@ -208,6 +209,37 @@ def test_log_keeps_no_value_of_a_record(tmp_path: Path) -> None:
     lake.land(1, "a", tables(1, condition("x", "1", "CANARY")))
     logs = b"".join(path.read_bytes() for path in tmp_path.rglob("*.json"))
     assert b"CANARY" not in logs
+
+
+def test_footer_of_a_file_keeps_no_value_of_a_record(tmp_path: Path) -> None:
+    Lake(tmp_path).land(1, "a", tables(1, condition("x", "1", "CANARY")))
+    for file in (tmp_path / "tables").rglob("*.parquet"):
+        group = pq.read_metadata(file).row_group(0)
+        columns = [group.column(number) for number in range(group.num_columns)]
+        kept = [it.path_in_schema for it in columns if it.statistics and it.statistics.has_min_max]
+        assert kept == ["batch"]
+
+
+def test_many_rows_of_one_submission_lie_in_several_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delta, "_FILE_ROWS", 4)
+    rows = held("condition_occurrence", [condition("x", str(n)) for n in range(9)])
+    lake = Lake(tmp_path)
+    versions = lake.land(
+        1, "a", {"condition_occurrence": lambda: (rows.slice(n, 2) for n in range(0, 9, 2))}
+    )
+    assert len(delta.files(tmp_path / "tables" / "condition_occurrence")) == 3
+    assert lake.totals(Snapshot(1, versions)) == {"condition_occurrence": (9, 1)}
+
+
+def test_what_a_landing_spilled_is_gone_after_the_next_however_it_ended(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    lake.land(1, "a", tables(1, condition("x", "1")))
+    (tmp_path / "spill").mkdir()
+    (tmp_path / "spill" / "left").write_bytes(b"of a landing that was cut off")
+    lake.land(2, "b", tables(2, condition("x", "1")))
+    assert not (tmp_path / "spill").exists()
 
 
 def test_person_keys_are_stable_random_and_apart(tmp_path: Path) -> None:

@@ -34,8 +34,7 @@ def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
 
 def settle(unfinished: Path, path: Path) -> None:
     """Put a file that was written beside it in the place of ``path``, durably."""
-    with unfinished.open("rb") as file:
-        os.fsync(file.fileno())
+    sync_file(unfinished)
     unfinished.replace(path)
     sync_folder(path.parent)
 
@@ -50,9 +49,18 @@ def remove_unfinished(folder: Path) -> None:
             file.unlink(missing_ok=True)
 
 
+def sync_file(file: Path) -> None:
+    """Make what was written to ``file`` durable."""
+    _sync(file)
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames in ``folder`` durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

@@ -17,38 +17,44 @@ from sekisho.data.lake.sql import name as sql_name
 if TYPE_CHECKING:
     import duckdb
 
+_STREAMED = 1 << 16
+"""Rows of one batch of a streamed result."""
+
 
 @dataclass(frozen=True)
 class DuckEngine:
     """Args:
-    memory_mb: above this, intermediate results go to ``spill``.
+    memory_mb: what a session's intermediate results may take in memory; above this, an error.
+    spilling_mb: the same where they may be spilled: above this, they are.
     threads: how many cores one question may use.
-    spill: folder for intermediate results, inside the body's data folder; None: an error instead.
     """
 
     memory_mb: int = 1024
+    spilling_mb: int = 256
     threads: int = 2
-    spill: Path | None = None
 
     @property
     def name(self) -> str:
         return "duckdb"
 
     @contextmanager
-    def session(self, folders: Sequence[str] = ()) -> Iterator[DuckSession]:
+    def session(
+        self, folders: Sequence[str] = (), spill: Path | None = None
+    ) -> Iterator[DuckSession]:
         import duckdb
 
+        memory_mb = self.memory_mb if spill is None else self.spilling_mb
         connection = duckdb.connect(
             ":memory:",
             config={
-                "memory_limit": f"{self.memory_mb}MB",
+                "memory_limit": f"{memory_mb}MB",
                 "threads": self.threads,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
                 "preserve_insertion_order": False,
                 "python_enable_replacements": False,
-                "max_temp_directory_size": "0KB" if self.spill is None else "100GB",
-                "temp_directory": "" if self.spill is None else str(self.spill),
+                "max_temp_directory_size": "0KB" if spill is None else "100GB",
+                "temp_directory": "" if spill is None else str(spill),
             },
         )
         try:
@@ -97,6 +103,15 @@ class DuckSession:
         except duckdb.Error as error:
             _hide(error)
 
+    def stream(self, query: Sql) -> Iterator[pa.Table]:
+        import duckdb
+
+        try:
+            for batch in self._connection.sql(query).to_arrow_reader(_STREAMED):
+                yield pa.Table.from_batches([batch])
+        except (duckdb.Error, pa.ArrowException) as error:
+            _hide(error)
+
     def _run(self, query: Sql) -> Any:
         import duckdb
 
@@ -111,5 +126,5 @@ def _hide(error: Exception) -> NoReturn:
     raise Defect(
         "engine.failed",
         f"The engine could not run a query ({type(error).__name__}).",
-        next_step="if memory ran out, raise the engine's memory limit or give it a spill folder",
+        next_step="if memory ran out, raise the engine's memory limit",
     ) from None

@@ -7,8 +7,9 @@ every engine to the same results.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Protocol
 
 import pyarrow as pa
@@ -38,6 +39,10 @@ class Session(Protocol):
         """Return the rows in the order the query asks for."""
         ...
 
+    def stream(self, query: Sql) -> Iterator[pa.Table]:
+        """Yield the rows some at a time, none of them kept."""
+        ...
+
 
 class Engine(Protocol):
     """Opens sessions, and spells what the engines spell differently."""
@@ -45,8 +50,14 @@ class Engine(Protocol):
     @property
     def name(self) -> str: ...
 
-    def session(self, folders: Sequence[str] = ()) -> AbstractContextManager[Session]:
-        """Open a session that can read files in ``folders`` and nowhere else."""
+    def session(
+        self, folders: Sequence[str] = (), spill: Path | None = None
+    ) -> AbstractContextManager[Session]:
+        """Open a session that can read files in ``folders`` and nowhere else.
+
+        Args:
+            spill: folder of the body where intermediate results may lie; None: nowhere.
+        """
         ...
 
     def digest(self, expression: Sql) -> Sql:

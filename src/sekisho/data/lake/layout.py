@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from typing import Final
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sekisho.cdm import ORIGIN, content_fields
 from sekisho.common.errors import Defect
@@ -49,14 +48,14 @@ def replace_ids(rows: pa.Table, old: str, new: str, mapping: Mapping[str, str]) 
     Raises:
         Defect: a value has no counterpart. The message says how many rows, not which.
     """
-    known = pa.array(list(mapping.keys()), pa.string())
-    values = pa.array(list(mapping.values()), pa.string())
-    places = pc.index_in(rows.column(old), value_set=known)
-    if places.null_count:
+    here = rows.column(old).combine_chunks().dictionary_encode()
+    named = pa.array([mapping.get(value) for value in here.dictionary.to_pylist()], pa.string())
+    replaced = named.take(here.indices)
+    if replaced.null_count:
         raise Defect(
             "lake.person-without-counterpart",
-            f"{places.null_count} of {rows.num_rows} rows have a {old} without a {new}.",
+            f"{replaced.null_count} of {rows.num_rows} rows have a {old} without a {new}.",
             next_step="convert the whole batch of persons again; nothing was changed",
         )
     position = rows.column_names.index(old)
-    return rows.set_column(position, new, pc.take(values, places))
+    return rows.set_column(position, new, replaced)
