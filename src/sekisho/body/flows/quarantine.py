@@ -52,15 +52,22 @@ def mend(
     Args:
         sent: tables of the submission, part by part; not read where nothing waits.
     """
-    outcome, units = Outcome(), set[str]()
-    for key, kept in body.store.find(KIND):
-        file = _file(body, key)
-        if kept["provider"] != provider or kept["submission"] == submission_id or not file.exists():
-            continue
-        held = container.unpack(file.read_bytes())
-        for tables in sent:  # an iterator: read when first needed, once
-            units |= collection.units_of(tables)
-        left = collection.without_units(held, units)
+    outcome = Outcome()
+    waiting = {
+        key: kept
+        for key, kept in body.store.find(KIND)
+        if kept["provider"] == provider
+        and kept["submission"] != submission_id
+        and _file(body, key).exists()
+    }
+    if not waiting:
+        return outcome
+    # Kept are names of what waits, not of all that was sent.
+    units = set[str]().union(*(collection.units_of(_held(body, key)) for key in waiting))
+    again = set[str]().union(*(units & collection.units_of(tables) for tables in sent))
+    for key, kept in waiting.items():
+        held = _held(body, key)
+        left = collection.without_units(held, again)
         gone = _records(held) - _records(left)
         if not gone:
             continue
@@ -80,10 +87,9 @@ def daily(body: Body) -> Outcome:
     rules = quality.load_rules(body.rules / "collection.toml")
     latest, batch = submission.snapshot(body), submission.next_batch(body)
     for key, kept in waiting:
-        file = _file(body, key)
-        if kept["rules"] == rules.version or not file.exists():
+        if kept["rules"] == rules.version or not _file(body, key).exists():
             continue
-        held = container.unpack(file.read_bytes())
+        held = _held(body, key)
         lake = Lake(body.folders.lake)
         persons = lake.of_persons(latest, _persons(held), ("person", "death"))
         systems = vocabulary.systems_of(body) if vocabulary.refuses(body) else None
@@ -103,8 +109,8 @@ def figures(body: Body) -> Json:
     """Return records that wait, were mended by their provider or let out, over all submissions."""
     total: Counter[str] = Counter(waiting=0, mended=0, released=0)
     for key, kept in body.store.find(KIND):
-        if (file := _file(body, key)).exists():
-            total["waiting"] += _records(container.unpack(file.read_bytes()))
+        if _file(body, key).exists():
+            total["waiting"] += _records(_held(body, key))
         total["mended"] += kept["mended"]
         total["released"] += kept["released"]
     return dict(total)
@@ -214,6 +220,10 @@ def _persons(tables: dict[str, pa.Table]) -> set[str]:
 
 def _file(body: Body, key: str) -> Path:
     return body.folders.data / FOLDER / key
+
+
+def _held(body: Body, key: str) -> dict[str, pa.Table]:
+    return container.unpack(_file(body, key).read_bytes())
 
 
 def _replace(
