@@ -93,7 +93,7 @@ def test_rows_are_streamed_as_they_are_fetched(engine: Engine) -> None:
 def test_what_is_too_large_for_memory_is_spilled_where_a_folder_is_given(
     tmp_path: Path, spilled: bool
 ) -> None:
-    engine = DuckEngine(memory_mb=24, spilling_mb=24, threads=1)
+    engine = DuckEngine(memory_mb=24, threads=1)
     query = Sql("SELECT sha256(CAST(range AS STRING)) AS it FROM range(600000) ORDER BY it")
     with engine.session(spill=tmp_path if spilled else None) as session:
         if spilled:

@@ -24,13 +24,12 @@ _STREAMED = 1 << 16
 @dataclass(frozen=True)
 class DuckEngine:
     """Args:
-    memory_mb: what a session's intermediate results may take in memory; above this, an error.
-    spilling_mb: the same where they may be spilled: above this, they are.
+    memory_mb: what a session's intermediate results may take in memory; above this, they are
+        spilled where a folder is given, and are an error elsewhere.
     threads: how many cores one question may use.
     """
 
     memory_mb: int = 1024
-    spilling_mb: int = 256
     threads: int = 2
 
     @property
@@ -43,11 +42,10 @@ class DuckEngine:
     ) -> Iterator[DuckSession]:
         import duckdb
 
-        memory_mb = self.memory_mb if spill is None else self.spilling_mb
         connection = duckdb.connect(
             ":memory:",
             config={
-                "memory_limit": f"{memory_mb}MB",
+                "memory_limit": f"{self.memory_mb}MB",
                 "threads": self.threads,
                 "autoinstall_known_extensions": False,
                 "autoload_known_extensions": False,
