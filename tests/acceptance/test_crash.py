@@ -67,6 +67,7 @@ class Crashing(Play):
     """Kills someone at every kind of step: submission, choice, day, permit and extract, study."""
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.stage = DrillStage(self.stage.fleet, self.stage.keys)
         self.chance = random.Random(self.framework.id)
         self.left = {name: list(victims) for name, victims in self._drills().items()}

@@ -121,6 +121,7 @@ class Away(Play):
     noted: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.stage: PatientStage = PatientStage(self.stage.fleet, self.stage.keys)
 
     def run(self) -> Iterator[str]:
