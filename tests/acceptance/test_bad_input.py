@@ -337,7 +337,7 @@ def test_a_scenario_that_is_a_folder_or_not_text_is_refused(tmp_path: Path) -> N
     ended = _sekisho("run", str(tmp_path / "x.toml"), "--out", out)
     assert (ended.returncode, "file.unreadable" in ended.stderr) == (2, True)
     ended = _sekisho("run", str(tmp_path / "none.toml"), "--out", out)
-    assert (ended.returncode, "file.unreadable" in ended.stderr) == (2, True)
+    assert (ended.returncode, "scenario.not-found" in ended.stderr) == (2, True)
 
 
 def test_a_run_does_not_write_into_a_folder_that_has_something(
