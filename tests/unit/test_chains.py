@@ -131,7 +131,7 @@ def test_a_receipt_that_is_sent_again_shortens_what_it_carried(tmp_path: Path) -
     [
         ({"provider": "p2"}, 2, 2),
         ({"person_key": "y"}, 2, 2),
-        ({"kind": "record-core"}, 2, 1),  # a record of the same diagnosis: it counts alone
+        ({"kind": "record-core"}, 1, 1),  # a record of the same stay and diagnosis: it counts alone
     ],
 )
 def test_other_providers_persons_and_kinds_are_not_chained(
