@@ -174,7 +174,7 @@ def test_a_run_killed_at_chosen_steps_ends_as_one_that_was_not(
     rehearsals: Rehearsals, study: Callable[[str], Run], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     framework = "4-several"
-    drilled = drill(rehearsals.folder / "drill", framework, plan_of(1, framework, 10), monkeypatch)
+    drilled = drill(rehearsals.folder / "drill", framework, plan_of(7, framework, 10), monkeypatch)
     assert drilled.kills >= 6
     unharmed(drilled.run, study(framework))
 
