@@ -115,9 +115,13 @@ def test_one_body_that_dies_stops_all_with_a_message(tmp_path: Path) -> None:
     with up(tmp_path, "--json") as (process, children):
         victim, url = next(iter(_addresses(tmp_path).items()))
         port = int(url.rpartition(":")[2])
-        for one in children:
-            if any(c.laddr.port == port and c.status == "LISTEN" for c in one.net_connections()):
-                one.kill()
+        listening = [
+            one
+            for one in children
+            if any(c.laddr.port == port and c.status == "LISTEN" for c in one.net_connections())
+        ]
+        for one in listening:  # looked for before: the others end when the first has ended
+            one.kill()
         assert process.wait(60) == 4
         said = (tmp_path / "err").read_text()
         assert "body.died" in said
