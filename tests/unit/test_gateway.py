@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -695,3 +696,28 @@ def test_a_gateway_killed_in_the_middle_of_an_upload_has_every_byte_once(
     assert told["digest"] == hashlib.sha256(data).hexdigest()
     listed = session.get(running["url"] + "/jobs", timeout=20).json()["jobs"]
     assert [one["id"] for one in listed] == [job]
+
+
+def test_jobs_that_come_at_once_have_numbers_of_their_own_and_no_number_comes_again(
+    tmp_path: Path,
+) -> None:
+    jobs, now = Jobs(tmp_path / "gateway", system_random), datetime(2026, 4, 1, tzinfo=UTC)
+    files = [tmp_path / f"{n}.ndjson" for n in range(24)]
+    for n, file in enumerate(files):
+        file.write_text(f"{n}\n")
+
+    def take(file: Path) -> int:
+        return jobs.take("his", "fhir-ndjson", file, None, now)[0].number
+
+    with ThreadPoolExecutor(8) as threads:
+        numbers = list(threads.map(take, files[:20]))
+    assert sorted(numbers) == list(range(1, 21))
+    last = next(job for job in jobs.all() if job.number == 20)
+    jobs.finish(last, "failed", {})
+    failed = jobs.find(last.id)
+    assert failed is not None
+    jobs.drop(failed)
+    assert take(files[20]) == 21
+
+    (tmp_path / "gateway" / "last").unlink()  # as a spool that an earlier program made
+    assert [take(file) for file in files[21:]] == [22, 23, 24]

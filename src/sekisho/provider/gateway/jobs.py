@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from fcntl import LOCK_EX, flock
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -183,7 +184,17 @@ class Jobs:
         shutil.rmtree(self.folder / "new", ignore_errors=True)
 
     def _next(self) -> int:
-        return 1 + max((job.number for job in self.all()), default=0)
+        """Return the next number. The last one is kept: to look for it reads all jobs there are."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        kept = self.folder / "last"
+        with (self.folder / "last.lock").open("w") as lock:
+            flock(lock, LOCK_EX)
+            if kept.exists():
+                last = int(kept.read_text("ascii"))
+            else:
+                last = max((job.number for job in self.all()), default=0)
+            write_atomically(kept, str(last + 1).encode())
+        return last + 1
 
     @staticmethod
     def _write(folder: Path, job: Job) -> None:
