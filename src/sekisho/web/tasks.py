@@ -94,7 +94,7 @@ def is_anything_ready() -> bool:
     """Say whether a task waits that may be taken up now."""
     from django_tasks_db.models import DBTaskResult
 
-    ready: bool = DBTaskResult.objects.ready().exists()  # type: ignore[attr-defined]
+    ready: bool = DBTaskResult.objects.ready().exists()  # type: ignore[attr-defined]  # its own manager
     return ready
 
 

@@ -9,7 +9,7 @@ from django.db import connection
 from sekisho.web.store.models import Nonce
 
 _ADD = (
-    f"INSERT INTO {Nonce._meta.db_table} (sender, nonce, at) VALUES (%s, %s, %s)"  # noqa: S608
+    f"INSERT INTO {Nonce._meta.db_table} (sender, nonce, at) VALUES (%s, %s, %s)"  # noqa: S608 (no value)
     " ON CONFLICT (sender, nonce) DO NOTHING"
 )
 

@@ -17,13 +17,13 @@ from sekisho.web.store.models import Record
 
 _TABLE = Record._meta.db_table
 _OF = f"SELECT key, data FROM {_TABLE} WHERE kind = %s AND key = %s"  # noqa: S608 (no value in it)
-_OF_KIND = f"SELECT key, data FROM {_TABLE} WHERE kind = %s"  # noqa: S608
+_OF_KIND = f"SELECT key, data FROM {_TABLE} WHERE kind = %s"  # noqa: S608 (nor here)
 _BEGINNING = f"{_OF_KIND} AND substr(key, 1, %s) = %s"  # LIKE knows no case on SQLite
 _PUT = (
-    f"INSERT INTO {_TABLE} (kind, key, data) VALUES (%s, %s, %s)"  # noqa: S608
+    f"INSERT INTO {_TABLE} (kind, key, data) VALUES (%s, %s, %s)"  # noqa: S608 (nor here)
     " ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data"
 )
-_DROP = f"DELETE FROM {_TABLE} WHERE kind = %s AND key = %s"  # noqa: S608
+_DROP = f"DELETE FROM {_TABLE} WHERE kind = %s AND key = %s"  # noqa: S608 (nor here)
 
 
 def of(kind: str, key: str) -> Iterator[tuple[str, Json]]:
