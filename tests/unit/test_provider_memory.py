@@ -119,7 +119,7 @@ def test_a_folder_nobody_asks_for_is_not_made(tmp_path: Path) -> None:
 def test_every_beginning_of_a_unit_but_the_last_is_replaced(names: list[str]) -> None:
     units = Units()
     for number, name in enumerate(names):
-        units.add(name, number)
+        units.extend(((name, number),))
     expected = [n for n, name in enumerate(names) if name in names[n + 1 :]]
     assert sorted(units.replaced()) == expected
 
@@ -129,8 +129,7 @@ def test_units_are_found_again_in_whichever_slice_they_are(
 ) -> None:
     monkeypatch.setattr("sekisho.provider.units._AT_ONCE", 7)
     units = Units()
-    for number in range(200):
-        units.add(str(number % 150), number)
+    units.extend((str(number % 150), number) for number in range(200))
     assert sorted(units.replaced()) == list(range(50))
 
 
@@ -139,7 +138,7 @@ def test_a_table_is_cut_where_its_rows_were_sorted(tmp_path: Path) -> None:
     width = len(store._schema) - 7
     for number in range(500):
         name = f"{number * 2654435761 % 2**32:032x}"[::-1]
-        store.add((0, number, name, None, "k", "basic", "R", *[None] * width))
+        store.add([(0, number, name, None, "k", "basic", "R", *[None] * width)])
     slices = list(store.finished().slices(cut=True))
     assert len(slices) == SLICES
     assert pa.concat_tables(slices).num_rows == 500

@@ -62,8 +62,8 @@ def bytes_of(column: pa.Array, first: int = 0, end: int | None = None) -> memory
     return memoryview(column.buffers()[1])[(offset + first) * width : (offset + end) * width]
 
 
-Naming = Callable[[str, str], str]
-"""(what, local name) → its name under the provider's key."""
+Naming = Callable[[str, Sequence[str]], Sequence[str]]
+"""(what, local names) → their names under the provider's key."""
 
 
 @dataclass(frozen=True)
@@ -84,8 +84,8 @@ def named_rows(
     Args:
         kinds: record type → the kinds under which its rows go with the class.
     """
-    units = pa.array([name("unit", unit) for unit in batch.units], pa.string())
-    visits = pa.array([name("visit", visit) for visit in batch.visits], pa.string())
+    units = pa.array(name("unit", batch.units), pa.string())
+    visits = pa.array(name("visit", batch.visits), pa.string())
     part = pc.subtract(pa.arange(0, len(batch.lines)), _begins(batch))
     # the unit's name, and the part's place: a unit sent again supersedes all its parts
     sources = pc.binary_join_element_wise(units.take(batch.unit), part.cast(pa.string()), text("."))

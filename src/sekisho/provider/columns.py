@@ -43,9 +43,9 @@ class Columns:
         self._schema = pa.schema(_LOCAL + _TEXTS + content)
         self._sliced = Sliced(self._schema, "source_id", scratch.file, wait_bytes)
 
-    def add(self, row: tuple[Any, ...]) -> None:
+    def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
         """Add (patient, record, source_id, visit_ref, kind, data_class, record_type, *content)."""
-        self._rows.append(row)
+        self._rows += rows
         if len(self._rows) >= _BATCH:
             self._flush()
 

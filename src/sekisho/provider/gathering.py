@@ -5,6 +5,7 @@ from __future__ import annotations
 from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -37,6 +38,9 @@ Classify = Callable[[str, str], Sequence[tuple[str, str]]]
 
 _Told = tuple[Callable[[int], Identity], int]
 """Who says whose a unit of a batch is, and its place there."""
+
+_AT_ONCE = 1 << 11
+"""So many records and rows are taken together at most, and fewer with names that are long."""
 
 _SENT, _ASIDE = int(Outcome.SENT), int(Outcome.SET_ASIDE)
 _REFUSED, _OVER = int(Outcome.REFUSED), int(Outcome.SUPERSEDED)
@@ -80,9 +84,12 @@ class Gathering:
         self._patients: dict[str, int] = {}
         self._identities: dict[str, Identity | _Told] = {}
         self.files: list[str] = []
+        self._waiting: list[Record] = []
+        self._load = 0
 
     def open_file(self, name: str) -> None:
         """Say that what follows is from the file called ``name``."""
+        self._take_waiting()
         self.files.append(name)
 
     def note(self, note: Note) -> None:
@@ -99,52 +106,87 @@ class Gathering:
         return self._kinds[record_type]
 
     def add(self, record: Record) -> None:
-        """Take one record."""
-        number = len(self._outcome)
-        kind, unit, part = record.record_type, record.unit, record.part
-        outcome, code = int(record.outcome), record.code
-        identity = self._profile.settle(record.identity) if record.identity else None
-        if outcome == _SENT and identity is not None and identity.problem:
-            outcome, code = _REFUSED, identity.problem
-        kinds = self._kinds.get(kind)
-        if kinds is None:
-            kinds = self.kinds_of(kind)
-        if outcome == _SENT and not kinds:
+        """Take one record; it may wait until some can be taken together, which is faster."""
+        self._waiting.append(record)
+        self._load += 1 + len(record.rows) + (len(record.unit) + len(record.patient or "") >> 8)
+        if self._load >= _AT_ONCE:
+            self._take_waiting()
+
+    def _take_waiting(self) -> None:
+        records, self._waiting, self._load = self._waiting, [], 0
+        if records:
+            self._take(records)
+
+    def _take(self, records: Sequence[Record]) -> None:
+        first, types = len(self._outcome), [record.record_type for record in records]
+        kinds = {name: self.kinds_of(name) for name in set(types)}
+        outcomes = bytearray([record.outcome for record in records])
+        codes = [0] * len(records)
+        for place, record in enumerate(records):
+            if outcomes[place] or record.identity is not None or not kinds[record.record_type]:
+                outcomes[place], codes[place] = self._settle(record, bool(kinds[types[place]]))
+            if outcomes[place] == _ASIDE and record.withdraws:
+                self._withdrawing.append((first + place, record.unit, record.record_type))
+        begins = [record.part == 0 for record in records]
+        units = [
+            (record.unit, first + place)
+            for place, record in enumerate(records)
+            if begins[place] and (outcomes[place] != _REFUSED or not record.whole)
+        ]
+        self._units.extend(units)
+        numbers = self._patients
+        patients = [
+            numbers.setdefault(name, len(numbers)) if name else -1
+            for name in [record.patient for record in records]
+        ]
+        self._outcome += outcomes
+        self._type.extend([self._types.setdefault(name, len(self._types)) for name in types])
+        self._code.extend(codes)
+        self._file.extend([len(self.files) - 1] * len(records))
+        self._line.extend([record.line for record in records])
+        self._patient.extend(patients)
+        self._starts += bytearray(begins)
+        sent = [place for place, outcome in enumerate(outcomes) if outcome == _SENT]
+        for place in sent:
+            if records[place].dropped:
+                self.dropped[types[place]] += records[place].dropped
+        for data_class in sorted({of for pairs in kinds.values() for _, of in pairs} & self._kept):
+            of_class = {
+                name: [kind for kind, of in pairs if of == data_class]
+                for name, pairs in kinds.items()
+            }
+            places = [place for place in sent if of_class[types[place]]]
+            self._keep(data_class, of_class, [(records[p], first + p, patients[p]) for p in places])
+
+    def _settle(self, record: Record, has_kind: bool) -> tuple[int, int]:
+        """Return outcome and reason (its number) of a record; note whose it is and its findings."""
+        outcome, code, identity = int(record.outcome), record.code, record.identity
+        if identity is not None:
+            identity = self._profile.settle(identity)
+            if outcome == _SENT and identity.problem:
+                outcome, code = _REFUSED, identity.problem
+        if outcome == _SENT and not has_kind:
             outcome, code = _ASIDE, "no-kind"
+        file, line, kind = self.files[-1], record.line, record.record_type
         if outcome == _REFUSED:
-            self.findings.add(Finding(self.files[-1], record.line, code, kind))
-        if part == 0 and (outcome != _REFUSED or not record.whole):
-            self._units.add(unit, number)
-        patient = self._patient_number(record.patient) if record.patient else -1
-        self._outcome.append(outcome)
-        self._type.append(self._types.setdefault(kind, len(self._types)))
-        self._code.append(self._codes.setdefault(code, len(self._codes)))
-        self._file.append(len(self.files) - 1)
-        self._line.append(record.line)
-        self._patient.append(patient)
-        self._starts.append(part == 0)
+            self.findings.add(Finding(file, line, code, kind))
         if identity is not None:
             for name in identity.refs:
                 self._identities[name] = identity
             for doubt in identity.doubts:
-                self.findings.add(Finding(self.files[-1], record.line, doubt, kind, about="doubt"))
-        if outcome == _ASIDE and record.withdraws:
-            self._withdrawing.append((number, unit, kind))
-        if outcome == _SENT:
-            if record.dropped:
-                self.dropped[kind] += record.dropped
-            self._keep(record, number, patient, kinds)
+                self.findings.add(Finding(file, line, doubt, kind, about="doubt"))
+        return outcome, self._codes.setdefault(code, len(self._codes))
 
     def take(self, batch: Batch) -> None:
         """Take many records, and in their place among them those that were read one by one."""
+        self._take_waiting()
         number = pc.add(batch.places(), int64(len(self._outcome))).cast(pa.int32())
         fates = fates_of(batch, self._types, self._codes, lambda t: bool(self.kinds_of(t)))
         patients = list[int]()
         done = 0
         for until, records in (*batch.between, (len(batch.units), ())):
             patients += self._extend(batch, fates, done, until)
-            for record in records:
-                self.add(record)
+            self._take(records)
             done = until
         patient = pa.array(patients, pa.int32()).take(batch.unit)
         for data_class in sorted(self._kept):
@@ -153,7 +195,7 @@ class Gathering:
                 for record_type in batch.record_types()
             }
             if any(kinds.values()):
-                for one in named_rows(batch, data_class, kinds, self._names[data_class]):
+                for one in named_rows(batch, data_class, kinds, self._names[data_class].all):
                     links = [patient.take(one.record), number.take(one.record), *one.origin]
                     self._store(data_class, one.table).extend(links, one.values)
 
@@ -162,6 +204,7 @@ class Gathering:
 
         Records whose person cannot be told become refused, each with a finding.
         """
+        self._take_waiting()
         self._supersede()
         keys: list[PersonKey | None] = []
         problems: list[str] = []
@@ -244,8 +287,8 @@ class Gathering:
         begins = bytearray(stop - start)
         for place, unit in enumerate(units, first):
             begins[batch.starts[place] - start] = 1
-            self._units.add(unit, ahead + batch.starts[place])
             self._identities[unit] = (batch.who, place)
+        self._units.extend(zip(units, [ahead + n for n in batch.starts[first:end]], strict=True))
         patients = [self._patient_number(unit) for unit in units]
         unit_of = pc.subtract(batch.unit.slice(start, stop - start), int32(first))
         self._outcome += bytes_of(fates.outcome, start, stop)
@@ -271,24 +314,30 @@ class Gathering:
         return column(self._type, pa.uint16())
 
     def _keep(
-        self, record: Record, number: int, patient: int, kinds: tuple[tuple[str, str], ...]
+        self,
+        data_class: str,
+        kinds: Mapping[str, Sequence[str]],
+        records: Sequence[tuple[Record, int, int]],
     ) -> None:
-        kind_name = record.record_type
-        for kind, data_class in kinds:
-            if data_class not in self._kept:
-                continue
-            name = self._names[data_class]
-            source = name("unit", record.unit)
+        """Keep the rows that go with one class, of (record, its number, its patient's)."""
+        name = self._names[data_class]
+        sources = name.all("unit", [record.unit for record, _, _ in records])
+        rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        for (record, number, patient), source in zip(records, sources, strict=True):
             if not record.whole:
                 # the unit's name, and the part's place: a unit sent again supersedes all its parts
                 source = f"{source}.{record.part}"
-            for one in record.objects:
-                self.objects[data_class].append((number, Leaving(source, data_class, one, name)))
-            for table, visit, values in record.rows:
-                reference = name.visit(visit) if visit else None
-                self._store(data_class, table).add(
-                    (patient, number, source, reference, kind, data_class, kind_name, *values)
-                )
+            record_type = record.record_type
+            for kind in kinds[record_type]:
+                for one in record.objects:
+                    leaving = Leaving(source, data_class, one, name)
+                    self.objects[data_class].append((number, leaving))
+                for table, visit, values in record.rows:
+                    reference = name.visit(visit) if visit else None
+                    origin = (patient, number, source, reference, kind, data_class, record_type)
+                    rows[table].append((*origin, *values))
+        for table, found in rows.items():
+            self._store(data_class, table).add(found)
 
     def _supersede(self) -> None:
         """Mark the records of units that a later one took the place of."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -28,12 +29,16 @@ class Keyed:
         self._inner = sha256(block.translate(_INNER) + beginning).copy
         self._outer = sha256(block.translate(_OUTER)).copy
 
-    def __call__(self, text: bytes) -> str:
-        """Return the digest of the beginning and ``text`` in hexadecimal digits."""
-        inner, outer = self._inner(), self._outer()
-        inner.update(text)
-        outer.update(inner.digest())
-        return outer.hexdigest()
+    def __call__(self, texts: Iterable[str]) -> list[str]:
+        """Return the digests of the beginning and each text, in hexadecimal digits."""
+        made = list[str]()
+        begin, end = self._inner, self._outer
+        for text in texts:
+            inner, outer = begin(), end()
+            inner.update(text.encode("utf-8", "surrogatepass"))
+            outer.update(inner.digest())
+            made.append(outer.hexdigest())
+        return made
 
 
 @dataclass(frozen=True)
@@ -53,11 +58,15 @@ class Name:
         return cls(hmac.digest(provider_key, f"class:{data_class}".encode(), "sha256"), family)
 
     def __call__(self, what: str, local: str) -> str:
+        return self.all(what, (local,))[0]
+
+    def all(self, what: str, locals_: Iterable[str]) -> list[str]:
+        """Name many of one sort."""
         keyed = self._keyed.get(what)
         if keyed is None:
             beginning = f"{self.family}\0{what}\0".encode("utf-8", "surrogatepass")
             keyed = self._keyed[what] = Keyed(self.key, beginning)
-        return keyed(local.encode("utf-8", "surrogatepass"))[:32]
+        return [digest[:32] for digest in keyed(locals_)]
 
     def visit(self, local: str) -> str:
         """Name a visit; the latest are remembered, for many records in a row speak of one."""

@@ -115,34 +115,12 @@ def blocks(path: Path, limits: Limits) -> Iterator[Block]:
     Raises:
         SourceProblem: at the start, or after the lines before the damage.
     """
-    before, held, size, skipping, empty = 0, list[bytes](), 0, False, True
-    with open_source(path) as stream:
-        for piece in _pieces(stream, limits):
-            if isinstance(piece, _Damage):
-                yield from _tail(before, held, skipping)
-                raise SourceProblem("file.truncated-gzip", before + 1)
-            if empty:
-                piece, empty = piece.removeprefix(_BOM), False
-            cut = piece.rfind(b"\n") + 1
-            if cut:
-                if skipping:
-                    yield Block(before, None)
-                    before += 1
-                    start = piece.find(b"\n") + 1
-                    piece, cut = piece[start:], cut - start
-                data = b"".join((*held, piece[:cut]))
-                if data:
-                    yield Block(before, data)
-                    before += data.count(b"\n")
-                piece, held, size, skipping = piece[cut:], [], 0, False
-            if not skipping:
-                held.append(piece)
-                size += len(piece)
-                if size > limits.line_bytes:
-                    held, skipping = [], True
-    if empty:
-        raise SourceProblem("file.empty")
-    yield from _tail(before, held, skipping)
+    before = 0
+    for data in _runs(path, limits):
+        if isinstance(data, _Damage):
+            raise SourceProblem("file.truncated-gzip", before + 1)
+        yield Block(before, data)
+        before += 1 if data is None else data.count(b"\n")
 
 
 def lines(path: Path, limits: Limits) -> Iterator[Line]:
@@ -151,25 +129,79 @@ def lines(path: Path, limits: Limits) -> Iterator[Line]:
     Raises:
         SourceProblem: at the start, or after the lines before the damage.
     """
-    for block in blocks(path, limits):
-        yield from lines_of(block, limits)
+    for _, found in line_runs(path, limits):
+        yield from found
 
 
-def lines_of(block: Block, limits: Limits) -> Iterator[Line]:
-    """Yield the lines of a block as `lines` does."""
+def line_runs(path: Path, limits: Limits) -> Iterator[tuple[bytes, list[Line]]]:
+    """Yield the lines of a file, some at once, with their bytes as they stand in it.
+
+    Raises:
+        SourceProblem: at the start, or after the lines before the damage.
+    """
+    before = 0
+    for data in _runs(path, limits):
+        if isinstance(data, _Damage):
+            raise SourceProblem("file.truncated-gzip", before + 1)
+        if data is None:
+            before += 1
+            yield b"", [Line(before, None)]
+            continue
+        pieces = data.split(b"\n")
+        yield data, _lines(before, pieces, limits)
+        before += len(pieces) - 1
+
+
+def lines_of(block: Block, limits: Limits) -> list[Line]:
+    """Return the lines of a block as `lines` does."""
     if block.data is None:
-        yield Line(block.before + 1, None)
-        return
-    *ended, rest = block.data.split(b"\n")
-    number = block.before
-    for data in ended:
-        number += 1
-        if len(data) > limits.line_bytes:
-            yield Line(number, None)
-        elif data and not data.isspace():
-            yield Line(number, data.rstrip(b"\r"))
+        return [Line(block.before + 1, None)]
+    return _lines(block.before, block.data.split(b"\n"), limits)
+
+
+def _lines(before: int, pieces: list[bytes], limits: Limits) -> list[Line]:
+    """Return lines that are not blank; what the last piece holds lacks its end."""
+    *ended, rest = pieces
+    longest = limits.line_bytes
+    made = [
+        Line(number, data.rstrip(b"\r") if len(data) <= longest else None)
+        for number, data in enumerate(ended, before + 1)
+        if data and not data.isspace()
+    ]
     if rest and not rest.isspace():
-        yield Line(number + 1, rest.rstrip(b"\r"), ended=False)
+        made.append(Line(before + len(pieces), rest.rstrip(b"\r"), ended=False))
+    return made
+
+
+def _runs(path: Path, limits: Limits) -> Iterator[bytes | None]:
+    """Yield whole lines, some at once; None for one that is too long, `_Damage` at an early end."""
+    held, size, skipping, empty = list[bytes](), 0, False, True
+    with open_source(path) as stream:
+        for piece in _pieces(stream, limits):
+            if isinstance(piece, _Damage):
+                yield from _tail(held, skipping)
+                yield piece
+                return
+            if empty:
+                piece, empty = piece.removeprefix(_BOM), False
+            cut = piece.rfind(b"\n") + 1
+            if cut:
+                if skipping:
+                    yield None
+                    start = piece.find(b"\n") + 1
+                    piece, cut = piece[start:], cut - start
+                data = b"".join((*held, piece[:cut]))
+                if data:
+                    yield data
+                piece, held, size, skipping = piece[cut:], [], 0, False
+            if not skipping:
+                held.append(piece)
+                size += len(piece)
+                if size > limits.line_bytes:
+                    held, skipping = [], True
+    if empty:
+        raise SourceProblem("file.empty")
+    yield from _tail(held, skipping)
 
 
 def whole(path: Path, limits: Limits) -> bytes:
@@ -231,9 +263,9 @@ def _pieces(stream: Stream, limits: Limits) -> Iterator[bytes]:
         yield piece
 
 
-def _tail(before: int, held: list[bytes], skipping: bool) -> Iterator[Block]:
+def _tail(held: list[bytes], skipping: bool) -> Iterator[bytes | None]:
     rest = b"".join(held)
     if skipping:
-        yield Block(before, None)
+        yield None
     elif rest:
-        yield Block(before, rest)
+        yield rest

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from hashlib import blake2b
 
 import pyarrow as pa
@@ -13,32 +13,26 @@ import pyarrow.compute as pc
 _AT_ONCE = 1 << 20
 """About so many units are compared in one go; which ones follows from their digests."""
 
-_WAITING = 1 << 10
-"""So many names wait to be digested in one go."""
-_SHORT = 1_000
-"""Characters of a name that may wait: a file's own names may be as long as its lines."""
-
 
 class Units:
     """Keeps of each unit a digest of 16 bytes (no two units share one) and where it began."""
 
     def __init__(self) -> None:
-        self._waiting: list[str] = []
         self._halves = array("Q")
         self._numbers = array("I")
 
-    def add(self, unit: str, number: int) -> None:
-        """Note that the record with this number begins ``unit``; numbers ascend."""
-        self._waiting.append(unit)
-        self._numbers.append(number)
-        if len(self._waiting) >= _WAITING or len(unit) > _SHORT:
-            self._digest()
+    def extend(self, units: Iterable[tuple[str, int]]) -> None:
+        """Note which unit begins with which record, by its number; numbers ascend."""
+        digests = list[bytes]()
+        for unit, number in units:
+            digests.append(blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=16).digest())
+            self._numbers.append(number)
+        self._halves.frombytes(b"".join(digests))
 
     def replaced(self) -> Iterator[int]:
         """Yield where units began that begin again later; the last beginning counts."""
         if not self._numbers:
             return
-        self._digest()
         pairs = pa.FixedSizeListArray.from_arrays(pa.array(self._halves, pa.uint64()), 2)
         columns = [pc.list_element(pairs, 0), pc.list_element(pairs, 1)]
         whole = pa.table([*columns, pa.array(self._numbers, pa.uint32())], ["a", "b", "n"])
@@ -51,12 +45,6 @@ class Units:
                 pc.less(place, (one + 1) * 65536 // slices),
             )
             yield from _all_but_last(whole.filter(mine))
-
-    def _digest(self) -> None:
-        texts = [unit.encode("utf-8", "surrogatepass") for unit in self._waiting]
-        digests = [blake2b(text, digest_size=16).digest() for text in texts]
-        self._halves.frombytes(b"".join(digests))
-        self._waiting.clear()
 
 
 def _all_but_last(units: pa.Table) -> Iterator[int]:

@@ -40,13 +40,18 @@ def check_text(data: bytes) -> None:
     Raises:
         Unreadable: NUL, or not UTF-8 (msgspec checks only the texts that it keeps).
     """
-    if b"\0" in data:
-        raise Unreadable("line.nul")
-    if not data.isascii():
-        try:
-            data.decode("utf-8")
-        except UnicodeDecodeError:
-            raise Unreadable("line.encoding") from None
+    if is_text(data):
+        return
+    raise Unreadable("line.nul" if b"\0" in data else "line.encoding")
+
+
+def is_text(data: bytes) -> bool:
+    """Return whether bytes are UTF-8 text without NUL."""
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return b"\0" not in data
 
 
 def head_of(data: bytes | msgspec.Raw) -> Head:
@@ -71,9 +76,10 @@ def opened(data: bytes) -> Head:
     """
     first = _TYPE_FIRST.match(data)
     name = first[1].decode() if first else ""
-    if name in _DECODERS:
+    decoder = _DECODERS.get(name)
+    if decoder is not None:
         try:
-            it: Head = _DECODERS[name].decode(data)
+            it: Head = decoder.decode(data)
         except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
             return head_of(data)  # what is wrong is found when it is read as its head says
         if it.resource_type == name:
@@ -128,7 +134,7 @@ def read_resource(
     kind = UNREADABLE
     try:
         it = head or opened(bytes(data))
-        kind = type_name(it)
+        kind = type_name(it) if type(it) is Head else str(it.resource_type)
         own = own_name or unit_name(kind, it.id, data)
         unit = unit or own
         if kind not in _SHAPES:
@@ -179,7 +185,7 @@ def _mapped(
     try:
         if it.status in mapping.never:
             raise SetAside("did-not-happen")
-        made = mapping.rows(it, names)
+        rows, dropped = mapping.rows(it, names)
     except SetAside as reason:
         return Record(
             kind,
@@ -192,7 +198,6 @@ def _mapped(
             withdraws=reason.code == "did-not-happen" and whole,  # perhaps it was sent before
         )
     patient = patient_name(it.subject or it.patient, names)
-    rows = made.rows
     if kind == "Encounter":
         rows = tuple((table, own, values) for table, _, values in rows)
-    return Record(kind, line, unit, rows, patient, part=part, whole=whole, dropped=made.dropped)
+    return Record(kind, line, unit, rows, patient, part=part, whole=whole, dropped=dropped)

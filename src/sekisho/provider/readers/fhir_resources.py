@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
@@ -41,7 +41,7 @@ from sekisho.provider.readers.fhir_values import (
     unit_of,
     visit_name,
 )
-from sekisho.provider.records import Row, SetAside, row, rows_of
+from sekisho.provider.records import Row, SetAside, rows_of
 
 EHR = 32817
 _VISITS = {"IMP": 9201, "ACUTE": 9201, "NONAC": 9201, "AMB": 9202, "EMER": 9203}
@@ -68,13 +68,63 @@ def _values_of(table: str) -> Callable[..., Row]:
 
 
 _VALUES = {table: _values_of(table) for table in ("measurement", "observation")}
+_VISIT = rows_of(
+    "visit_occurrence",
+    "visit_concept_id",
+    "visit_start_date",
+    "visit_end_date",
+    "visit_source_value",
+    visit_type_concept_id=EHR,
+)
+_CONDITION = rows_of(
+    "condition_occurrence",
+    "condition_start_date",
+    "condition_end_date",
+    "condition_source_value",
+    "condition_source_system",
+    condition_concept_id=0,
+    condition_type_concept_id=EHR,
+    condition_status_concept_id=0,
+)
+_ALLERGY = rows_of(
+    "observation",
+    "observation_date",
+    "observation_source_value",
+    "observation_source_system",
+    observation_concept_id=0,
+    observation_type_concept_id=EHR,
+)
+_DRUG = rows_of(
+    "drug_exposure",
+    "drug_exposure_start_date",
+    "drug_exposure_end_date",
+    "quantity",
+    "days_supply",
+    "drug_source_value",
+    "drug_source_system",
+    drug_concept_id=0,
+    drug_type_concept_id=EHR,
+)
+_PROCEDURE = rows_of(
+    "procedure_occurrence",
+    "procedure_date",
+    "procedure_source_value",
+    "procedure_source_system",
+    procedure_concept_id=0,
+    procedure_type_concept_id=EHR,
+)
+_COST = rows_of(
+    "cost",
+    "currency_concept_id",
+    "total_charge",
+    "incurred_date",
+    "cost_source_value",
+    cost_domain_id="Visit",
+    cost_type_concept_id=_VISIT_TOTAL,
+)
 
-
-class Result(Struct):
-    """Rows of one resource, and how many of its values have no row."""
-
-    rows: tuple[Row, ...]
-    dropped: int = 0
+Result = tuple[tuple[Row, ...], int]
+"""Rows of one resource, and how many of its values have no row."""
 
 
 R = TypeVar("R", bound=Struct)
@@ -96,36 +146,18 @@ def encounter(it: Encounter, names: Names) -> Result:
     period = it.period or _NO_PERIOD
     start = first_day(period.start, period.end)
     code = it.class_.code if it.class_ else None
-    return _one(
-        row(
-            "visit_occurrence",
-            None,  # its own name, which `fhir` knows
-            visit_concept_id=_VISITS.get(code or "", 0),
-            visit_start_date=start,
-            visit_end_date=optional_day(period.end) or start,
-            visit_type_concept_id=EHR,
-            visit_source_value=code if code and len(code) <= 20 else None,
-        )
-    )
+    concept, end = _VISITS.get(code or "", 0), optional_day(period.end) or start
+    said = code if code and len(code) <= 20 else None
+    return (_VISIT(None, concept, start, end, said),), 0  # named by itself, as `fhir` knows
 
 
 def condition(it: Condition, names: Names) -> Result:
     code, system = _coded(it.code)
     _confirmed(it.verification_status)
     onset, end = it.onset_period or _NO_PERIOD, it.abatement_period or _NO_PERIOD
-    return _one(
-        row(
-            "condition_occurrence",
-            visit_name(it.encounter, names),
-            condition_concept_id=0,
-            condition_start_date=first_day(it.onset_date_time, onset.start, it.recorded_date),
-            condition_end_date=optional_day(it.abatement_date_time or end.end),
-            condition_type_concept_id=EHR,
-            condition_status_concept_id=0,
-            condition_source_value=code,
-            condition_source_system=system,
-        )
-    )
+    began = first_day(it.onset_date_time, onset.start, it.recorded_date)
+    ended = optional_day(it.abatement_date_time or end.end)
+    return (_CONDITION(visit_name(it.encounter, names), began, ended, code, system),), 0
 
 
 def allergy(it: AllergyIntolerance, names: Names) -> Result:
@@ -134,17 +166,7 @@ def allergy(it: AllergyIntolerance, names: Names) -> Result:
     onset, meta = it.onset_period or _NO_PERIOD, it.meta or Meta()
     # JP-CLINS requires no date of an allergy; it is a standing fact, known when last updated.
     known = first_day(it.onset_date_time, onset.start, it.recorded_date, meta.last_updated)
-    return _one(
-        row(
-            "observation",
-            visit_name(it.encounter, names),
-            observation_concept_id=0,
-            observation_date=known,
-            observation_type_concept_id=EHR,
-            observation_source_value=code,
-            observation_source_system=system,
-        )
-    )
+    return (_ALLERGY(visit_name(it.encounter, names), known, code, system),), 0
 
 
 def drug(it: Drug, names: Names) -> Result:
@@ -165,36 +187,16 @@ def drug(it: Drug, names: Names) -> Result:
     days = _days(dispense.expected_supply_duration) or _days(bounds)
     end = start + min(days, LONGEST_SUPPLY) - 1 if days else optional_day(period.end)
     quantity = dispense.quantity or it.dose_quantity or _NO_QUANTITY
-    return _one(
-        row(
-            "drug_exposure",
-            visit_name(it.encounter or it.context, names),
-            drug_concept_id=0,
-            drug_exposure_start_date=start,
-            drug_exposure_end_date=end,
-            drug_type_concept_id=EHR,
-            quantity=None if quantity.value is None else decimal_text(quantity.value),
-            days_supply=days,
-            drug_source_value=code,
-            drug_source_system=system,
-        )
-    )
+    amount = None if quantity.value is None else decimal_text(quantity.value)
+    visit = visit_name(it.encounter or it.context, names)
+    return (_DRUG(visit, start, end, amount, days, code, system),), 0
 
 
 def procedure(it: Procedure, names: Names) -> Result:
     code, system = _coded(it.code)
     period = it.performed_period or _NO_PERIOD
-    return _one(
-        row(
-            "procedure_occurrence",
-            visit_name(it.encounter, names),
-            procedure_concept_id=0,
-            procedure_date=first_day(it.performed_date_time, period.start),
-            procedure_type_concept_id=EHR,
-            procedure_source_value=code,
-            procedure_source_system=system,
-        )
-    )
+    done = first_day(it.performed_date_time, period.start)
+    return (_PROCEDURE(visit_name(it.encounter, names), done, code, system),), 0
 
 
 def observation(it: Observation, names: Names) -> Result:
@@ -227,11 +229,11 @@ def observation(it: Observation, names: Names) -> Result:
         code, system = coded
         kind, table = EHR, "measurement" if measured else "observation"
         if system == ITEMS:
-            kind, table = CHECKUP, table_of(code, coded=said.number is None)
+            kind, table = CHECKUP, table_of(code, coded=said[0] is None)
         rows.append(_VALUES[table](visit, when, kind, code, system, *said))
     if not rows:
         raise SetAside("no-code")
-    return Result(tuple(rows), dropped)
+    return tuple(rows), dropped
 
 
 def benefit(it: ExplanationOfBenefit, names: Names) -> Result:
@@ -242,18 +244,9 @@ def benefit(it: ExplanationOfBenefit, names: Names) -> Result:
     period = it.billable_period or _NO_PERIOD
     visit = next((item.encounter[0] for item in it.item if item.encounter), it.encounter)
     kind = code_of(it.type)
-    return _one(
-        row(
-            "cost",
-            visit_name(visit, names),
-            cost_domain_id="Visit",
-            cost_type_concept_id=_VISIT_TOTAL,
-            currency_concept_id=_CURRENCIES.get(amount.currency or "", 0),
-            total_charge=decimal_text(amount.value),
-            incurred_date=first_day(period.start, it.created),
-            cost_source_value=kind[0] if kind else None,
-        )
-    )
+    currency, charge = _CURRENCIES.get(amount.currency or "", 0), decimal_text(amount.value)
+    day = first_day(period.start, it.created)
+    return (_COST(visit_name(visit, names), currency, charge, day, kind and kind[0]),), 0
 
 
 def _statuses(*more: str) -> frozenset[str]:
@@ -273,10 +266,6 @@ MAPPINGS: dict[str, Mapping[Any]] = {
     "ExplanationOfBenefit": Mapping(ExplanationOfBenefit, benefit, _statuses("cancelled", "draft")),
 }
 """Patient is not here: it states an identity (`fhir_patient`). All other types are set aside."""
-
-
-def _one(made: Row) -> Result:
-    return Result((made,))
 
 
 def _coded(concept: Concept | None) -> tuple[str, str | None]:
@@ -309,13 +298,11 @@ def _days(duration: Quantity | None) -> int | None:
     return int(duration.value) if 0 < duration.value < 10_000 else None
 
 
-class _Said(NamedTuple):
-    """A value. ``text``: a code, by ``system`` where it names one, or a number with its bound."""
+_Said = tuple[str | None, str | None, str | None, str | None]
+"""A value: number, text, system, unit.
 
-    number: str | None = None
-    text: str | None = None
-    system: str | None = None
-    unit: str | None = None
+The text is a code, by the system where that names one, or a number with its bound.
+"""
 
 
 def _value(one: Valued) -> _Said | None:
@@ -326,12 +313,12 @@ def _value(one: Valued) -> _Said | None:
             return None
         number = decimal_text(quantity.value)
         bound = quantity.comparator if quantity.comparator in _COMPARATORS else None
-        return _Said(number, bound and bound + number, unit=unit_of(quantity))
+        return number, bound and bound + number, None, unit_of(quantity)
     coded = code_of(one.value_codeable_concept)
     if coded is not None:
-        return _Said(None, *coded)
+        return None, *coded, None
     if one.value_integer is not None:
-        return _Said(decimal_text(Decimal(one.value_integer)))
+        return decimal_text(Decimal(one.value_integer)), None, None, None
     if one.value_boolean is not None:
-        return _Said(text="true" if one.value_boolean else "false")
+        return None, "true" if one.value_boolean else "false", None, None
     return None

@@ -160,7 +160,7 @@ def local_name(reference: str, names: Names) -> str | None:
 
     A conditional reference (``Patient?identifier=system|value``) gives ``system|value``.
     """
-    if reference in names:
+    if names and reference in names:
         return names[reference]
     name = _remembered(reference) if len(reference) <= 200 else _local_name(reference)
     return names.get(name, name) if names and name is not None else name
