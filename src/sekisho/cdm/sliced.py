@@ -15,6 +15,8 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import text
+
 SLICES: Final = 64
 WAIT_BYTES: Final = 8 << 20
 """Arrow's bytes of one table that wait in memory before they go to disk."""
@@ -88,7 +90,7 @@ class Sliced:
 
     def _write(self, rows: pa.Table) -> None:
         assert self._writer is not None, "its slices were read already"
-        digits = pc.fill_null(rows.column(self._by), "")
+        digits = pc.fill_null(rows.column(self._by), text(""))
         order = pc.sort_indices(digits)
         rows, digits = rows.take(order).combine_chunks(), digits.take(order)
         starts = [bisect_left(digits, bound, key=lambda it: it.as_py()) for bound in _BOUNDS]

@@ -174,6 +174,8 @@ def _plain(column: pa.ChunkedArray) -> pa.Array:
     array = pa.concat_arrays(column.chunks) if column.num_chunks else column.combine_chunks()
     if not array.null_count and not pa.types.is_boolean(array.type):
         return array  # the writer leaves out what is beyond its slice, but for bits of one byte
+    if array.null_count == len(array):
+        return pa.nulls(len(array), array.type)
     # Bytes under a null are whatever the writer left there: gathering writes zeros instead.
     valid = pc.is_valid(array)
     ranks = pc.subtract(pc.cumulative_sum(pc.cast(valid, pa.int64())), 1)

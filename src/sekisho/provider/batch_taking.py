@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import text
 from sekisho.provider.batches import Batch
 from sekisho.provider.records import Outcome
-from sekisho.provider.scalars import text
 
 _UINT8, _UINT16 = pa.uint8(), pa.uint16()
 

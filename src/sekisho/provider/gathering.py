@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import flag, int32, int64, null, uint8
 from sekisho.provider.batch_taking import Fates, bytes_of, fates_of, named_rows
 from sekisho.provider.batches import Batch
 from sekisho.provider.columns import Columns
@@ -28,7 +29,6 @@ from sekisho.provider.records import (
     Outcome,
     Record,
 )
-from sekisho.provider.scalars import int32, int64
 from sekisho.provider.scratch import Scratch
 from sekisho.provider.units import Units
 from sekisho.pseudonym.identifiers import PersonKey, canonical
@@ -39,8 +39,8 @@ Classify = Callable[[str, str], Sequence[tuple[str, str]]]
 _Told = tuple[Callable[[int], Identity], int]
 """Who says whose a unit of a batch is, and its place there."""
 
-_AT_ONCE = 1 << 11
-"""So many records and rows are taken together at most, and fewer with names that are long."""
+_AT_ONCE = 1 << 8
+"""So many records and rows are taken together at most: more would not fit a core's cache."""
 
 _SENT, _ASIDE = int(Outcome.SENT), int(Outcome.SET_ASIDE)
 _REFUSED, _OVER = int(Outcome.REFUSED), int(Outcome.SUPERSEDED)
@@ -215,8 +215,8 @@ class Gathering:
         kinds = list(self._types)
         known = pa.array([key is not None for key in keys], pa.bool_())
         patients = column(self._patient, pa.int32())
-        there = pc.if_else(pc.less(patients, 0), None, patients)
-        lost = pc.invert(pc.fill_null(pc.take(known, there), False))
+        there = pc.if_else(pc.less(patients, int32(0)), null(patients), patients)
+        lost = pc.invert(pc.fill_null(pc.take(known, there), flag(False)))
         for number in pc.indices_nonzero(pc.and_(self.alive, lost)).to_pylist():
             patient = self._patient[number]
             code = problems[patient] if patient >= 0 else "person.no-subject"
@@ -228,7 +228,7 @@ class Gathering:
     @property
     def alive(self) -> pa.Array:
         """By record number: whether it is sent (or withheld)."""
-        return pc.equal(self._outcomes(), _SENT)
+        return pc.equal(self._outcomes(), uint8(_SENT))
 
     def is_sent(self, number: int) -> bool:
         """Return whether one record is sent (or withheld)."""
@@ -270,7 +270,7 @@ class Gathering:
     def reasons(self) -> dict[tuple[str, str], int]:
         """Return (record type, reason) → how many records were set aside for it."""
         names, codes = list(self._types), list(self._codes)
-        aside = pc.equal(self._outcomes(), _ASIDE)
+        aside = pc.equal(self._outcomes(), uint8(_ASIDE))
         found = _counted(
             self._type_numbers().filter(aside), column(self._code, pa.uint16()).filter(aside)
         )

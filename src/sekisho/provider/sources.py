@@ -6,9 +6,9 @@ import gzip
 import hmac
 import os
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import astuple, dataclass
-from io import BufferedReader
+from io import BufferedReader, BytesIO
 from math import inf
 from pathlib import Path
 
@@ -27,7 +27,7 @@ class Limits:
         file_bytes: largest file that is read as a whole (a bundle), unpacked.
         receipt_lines: most lines of one receipt.
         document_bytes: largest XML document; as a tree it takes up to a hundred times as much.
-        piece_bytes: how much is read at once.
+        piece_bytes: how much is read at once; what is made of it should fit a core's own cache.
         block_bytes: about how much of a file of receipts is read in columns at once.
         batch_units: fewest receipts in a row that are; fewer are read faster one by one.
         table_bytes: how much of one table waits in memory before it goes to disk.
@@ -41,7 +41,7 @@ class Limits:
     file_bytes: int = 256 << 20
     receipt_lines: int = 20_000
     document_bytes: int = 4 << 20
-    piece_bytes: int = 1 << 20
+    piece_bytes: int = 1 << 16
     block_bytes: int = 4 << 20
     batch_units: int = 64
     table_bytes: int = 8 << 20
@@ -147,29 +147,27 @@ def line_runs(path: Path, limits: Limits) -> Iterator[tuple[bytes, list[Line]]]:
             before += 1
             yield b"", [Line(before, None)]
             continue
-        pieces = data.split(b"\n")
+        pieces = BytesIO(data).readlines()  # over twice as fast as to split
         yield data, _lines(before, pieces, limits)
-        before += len(pieces) - 1
+        before += len(pieces)
 
 
 def lines_of(block: Block, limits: Limits) -> list[Line]:
     """Return the lines of a block as `lines` does."""
     if block.data is None:
         return [Line(block.before + 1, None)]
-    return _lines(block.before, block.data.split(b"\n"), limits)
+    return _lines(block.before, BytesIO(block.data).readlines(), limits)
 
 
-def _lines(before: int, pieces: list[bytes], limits: Limits) -> list[Line]:
-    """Return lines that are not blank; what the last piece holds lacks its end."""
-    *ended, rest = pieces
-    longest = limits.line_bytes
-    made = [
-        Line(number, data.rstrip(b"\r") if len(data) <= longest else None)
-        for number, data in enumerate(ended, before + 1)
-        if data and not data.isspace()
-    ]
-    if rest and not rest.isspace():
-        made.append(Line(before + len(pieces), rest.rstrip(b"\r"), ended=False))
+def _lines(before: int, pieces: Iterable[bytes], limits: Limits) -> list[Line]:
+    """Return lines that are not blank; the last may lack its end."""
+    made, longest = list[Line](), limits.line_bytes
+    for number, piece in enumerate(pieces, before + 1):
+        data = piece.rstrip(b"\r\n")
+        if not data or data.isspace():
+            continue
+        ended = piece.endswith(b"\n")
+        made.append(Line(number, data if len(piece) - ended <= longest else None, ended))
     return made
 
 

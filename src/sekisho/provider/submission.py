@@ -247,22 +247,21 @@ def _read_all(
 ) -> dict[str, str]:
     file_key = hmac.digest(provider_key, b"file", "sha256")
     digests: dict[str, str] = {}
-    done = 0
+    done = told = 0
     for number, path in enumerate(files):
         name = visible(path.name)  # it is shown to a clerk, and may be anything
         gathering.open_file(name)
         for item in reader(path, limits):
-            if isinstance(item, Note):
-                gathering.note(item)
-                continue
-            told = done // _EVERY
-            if isinstance(item, Batch):
+            if isinstance(item, Record):
+                gathering.add(item)
+                done += 1
+            elif isinstance(item, Batch):
                 gathering.take(item)
                 done += len(item)
             else:
-                gathering.add(item)
-                done += 1
-            if progress and done // _EVERY > told:
+                gathering.note(item)
+            if progress and done >= told + _EVERY:
+                told = done - done % _EVERY
                 progress(number, done)
         digest = keyed_digest(path, file_key)
         if digest is not None:

@@ -10,6 +10,8 @@ from hashlib import blake2b
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import int64, uint64
+
 _AT_ONCE = 1 << 20
 """About so many units are compared in one go; which ones follows from their digests."""
 
@@ -39,17 +41,17 @@ class Units:
         slices = -(-len(self._numbers) // _AT_ONCE)
         for one in range(slices):
             # Arrow has no remainder; the upper bits of a digest are as good as any
-            place = pc.shift_right(whole["a"], pa.scalar(64 - 16, pa.uint64()))
+            place = pc.shift_right(whole["a"], uint64(64 - 16))
             mine = pc.and_(
-                pc.greater_equal(place, one * 65536 // slices),
-                pc.less(place, (one + 1) * 65536 // slices),
+                pc.greater_equal(place, uint64(one * 65536 // slices)),
+                pc.less(place, uint64((one + 1) * 65536 // slices)),
             )
             yield from _all_but_last(whole.filter(mine))
 
 
 def _all_but_last(units: pa.Table) -> Iterator[int]:
     counted = units.group_by(["a", "b"]).aggregate([("n", "count")])
-    several = counted.filter(pc.greater(counted["n_count"], 1))
+    several = counted.filter(pc.greater(counted["n_count"], int64(1)))
     if not several.num_rows:
         return
     found: defaultdict[tuple[int, int], list[int]] = defaultdict(list)

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm import TABLES, CodeSystems, transit_schema
+from sekisho.cdm.scalars import text
 from sekisho.common.errors import UserError
 from sekisho.quality.checks import bad_rows
 from sekisho.quality.facts import facts_of, known_with
@@ -150,7 +151,7 @@ def laid_out(name: str, rows: pa.Table) -> pa.Table:
 
 def _record_names(rows: pa.Table) -> pa.ChunkedArray:
     """Return the name of each row's record: its type and source id."""
-    nothing, space = (pa.scalar(text, pa.string()) for text in ("", " "))
+    nothing, space = text(""), text(" ")
     return pc.binary_join_element_wise(
         pc.fill_null(rows.column("record_type"), nothing),
         pc.fill_null(rows.column("source_id"), nothing),

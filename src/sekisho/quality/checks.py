@@ -16,6 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm import ORIGIN
+from sekisho.cdm.scalars import flag, float64, int64, null
 from sekisho.quality.facts import Facts
 from sekisho.quality.rules import Check, Rule
 
@@ -36,7 +37,7 @@ def allowed(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.Chunked
 
 def years(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
     del facts
-    return pc.less(_years(rows.column(column)), rule.earliest)
+    return pc.less(_years(rows.column(column)), int64(rule.earliest or 0))
 
 
 def not_after(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
@@ -44,14 +45,14 @@ def not_after(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.Chunk
     values = rows.column(column)
     if pa.types.is_date(values.type):
         return pc.greater(values, pa.scalar(last, pa.date32()))
-    return pc.greater(values, last.year)
+    return pc.greater(values, int64(last.year))
 
 
 def not_before_birth(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
     del rule
     values = rows.column(column)
     born = _of_person(rows, facts.births, "born")
-    months = pc.add(pc.multiply(pc.year(values), _whole(12)), pc.month(values))
+    months = pc.add(pc.multiply(pc.year(values), int64(12)), pc.month(values))
     return pc.less(months, born)
 
 
@@ -62,13 +63,13 @@ def after_start(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.Chu
 
 def not_long_after_death(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
     died = _of_person(rows, facts.deaths, "died")
-    return pc.greater(pc.days_between(died, rows.column(column)), rule.days)
+    return pc.greater(pc.days_between(died, rows.column(column)), int64(rule.days or 0))
 
 
 def longest(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
     del facts
     start = rows.column(column.replace("_end_", "_start_"))
-    return pc.greater(pc.days_between(start, rows.column(column)), rule.days)
+    return pc.greater(pc.days_between(start, rows.column(column)), int64(rule.days or 0))
 
 
 def sex(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
@@ -76,8 +77,9 @@ def sex(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArra
     known = _of_person(rows, facts.sexes, "sex")
     bad = _never(rows)
     for one in rule.code or ():
-        mask = pc.and_(_coded(rows, column, one.system, one.codes), pc.not_equal(known, one.gender))
-        bad = pc.or_(bad, pc.fill_null(mask, False))
+        other = pc.not_equal(known, int64(one.gender))
+        mask = pc.and_(_coded(rows, column, one.system, one.codes), other)
+        bad = pc.or_(bad, pc.fill_null(mask, flag(False)))
     return bad
 
 
@@ -88,9 +90,11 @@ def range_(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedA
     bad = _never(rows)
     for one in rule.range or ():
         unit = pc.is_in(rows.column("unit_source_value"), value_set=pa.array(one.unit, pa.string()))
-        outside = pc.or_(pc.less(numbers, one.least), pc.greater(numbers, one.most))
+        outside = pc.or_(
+            pc.less(numbers, float64(one.least)), pc.greater(numbers, float64(one.most))
+        )
         mask = pc.and_(pc.and_(_coded(rows, name, one.system, one.codes), unit), outside)
-        bad = pc.or_(bad, pc.fill_null(mask, False))
+        bad = pc.or_(bad, pc.fill_null(mask, flag(False)))
     return bad
 
 
@@ -101,7 +105,7 @@ def twice(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedAr
     if said is None:
         return _never(rows)
     record = rows.column("source_id").combine_chunks().dictionary_encode().indices
-    row = pa.array(range(rows.num_rows), pa.int64())
+    row = pa.arange(0, rows.num_rows)
     told = (
         pa.table({"said": said, "record": record, "row": row})
         .group_by("said")
@@ -128,7 +132,7 @@ def not_negative(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.Ch
     values = rows.column(column)
     if pa.types.is_string(values.type):
         return pc.starts_with(values, "-")
-    return pc.less(values, _whole(0))
+    return pc.less(values, int64(0))
 
 
 def identity(rule: Rule, rows: pa.Table, column: str, facts: Facts) -> pa.ChunkedArray:
@@ -180,7 +184,7 @@ def bad_rows(
             for table, column in spoken
         )
     found = zip(spoken, masks, strict=True)
-    no = pa.scalar(False)
+    no = flag(False)
     for table, of_table in groupby(found, key=lambda it: it[0][0]):
         mask = reduce(pc.or_, (pc.fill_null(one, no) for _, one in of_table))
         if pc.any(mask, min_count=0).as_py():
@@ -238,7 +242,7 @@ def _stem(rows: pa.Table) -> str:
 
 
 def _never(rows: pa.Table) -> pa.ChunkedArray:
-    return pa.chunked_array([pa.repeat(False, rows.num_rows)])
+    return pa.chunked_array([pa.repeat(flag(False), rows.num_rows)])
 
 
 def _years(values: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -248,7 +252,7 @@ def _years(values: pa.ChunkedArray) -> pa.ChunkedArray:
 def _numbers(texts: pa.Array) -> pa.Array:
     """Return the numbers that are plainly spelled; null for the others."""
     plain = pc.match_substring_regex(texts, r"^-?[0-9]{1,18}(\.[0-9]{1,60})?$")
-    return pc.if_else(plain, texts, pa.scalar(None, pa.string())).cast(pa.float64())
+    return pc.if_else(plain, texts, null(texts)).cast(pa.float64())
 
 
 def _each_value(values: pa.ChunkedArray, judge: Callable[[pa.Array], pa.Array]) -> pa.ChunkedArray:
@@ -266,13 +270,9 @@ def _groups(columns: Iterable[pa.ChunkedArray]) -> pa.Array | None:
         value = column.combine_chunks().dictionary_encode("encode")
         number = value.indices.cast(pa.int64())
         if groups is not None:
-            number = pc.add(pc.multiply(groups, _whole(len(value.dictionary))), number)
+            number = pc.add(pc.multiply(groups, int64(len(value.dictionary))), number)
         found = number.dictionary_encode()
         if len(found.dictionary) == len(column):
             return None
         groups = found.indices.cast(pa.int64())
     return groups
-
-
-def _whole(number: int) -> pa.Int64Scalar:
-    return pa.scalar(number, pa.int64())  # to infer the type costs more than to compare

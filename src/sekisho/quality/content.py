@@ -9,6 +9,8 @@ from itertools import pairwise
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import text
+
 _NEXT = "\n"
 """Stands before each row, and is left out before a person's first."""
 _NOTHING = "-:"
@@ -57,11 +59,10 @@ def _texts(name: str, rows: pa.Table) -> pa.StringArray:
             cells[-1] += f":{cell}"
         else:
             cells.append(cell)
-    cells[0] = pa.repeat(pa.scalar(cells[0], pa.string()), rows.num_rows)
-    # To infer a scalar's type costs more than most kernels here.
-    each = [pa.scalar(one, pa.string()) if isinstance(one, str) else one for one in cells]
+    cells[0] = pa.repeat(text(cells[0]), rows.num_rows)
+    each = [text(one) if isinstance(one, str) else one for one in cells]
     return pc.binary_join_element_wise(
-        *each, pa.scalar(":", pa.string()), null_handling="replace", null_replacement=_NOTHING
+        *each, text(":"), null_handling="replace", null_replacement=_NOTHING
     )
 
 
@@ -70,11 +71,11 @@ def _counted(column: pa.Array) -> str | pa.Array:
     if column.null_count == len(column):
         return _NOTHING
     encoded = column.dictionary_encode()
-    text = encoded.dictionary.cast(pa.string())
-    length = pc.binary_length(text).cast(pa.string())
-    if len(text) == 1 and not column.null_count:
-        return f"{length[0]}:{text[0]}"
-    each = pc.binary_join_element_wise(length, text, pa.scalar(":", pa.string()))
+    values = encoded.dictionary.cast(pa.string())
+    length = pc.binary_length(values).cast(pa.string())
+    if len(values) == 1 and not column.null_count:
+        return f"{length[0]}:{values[0]}"
+    each = pc.binary_join_element_wise(length, values, text(":"))
     return each.take(encoded.indices)
 
 

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm import CodeSystems
+from sekisho.cdm.scalars import flag, int64
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,8 @@ def births_of(person: pa.Table | None) -> pa.Table:
     """Return tag, born (year × 12 + month) from the table of persons; one row a tag."""
     if person is None:
         return pa.table({"tag": pa.array([], pa.string()), "born": pa.array([], pa.int64())})
-    month = pc.fill_null(person.column("month_of_birth"), 1)
-    born = pc.add(pc.multiply(person.column("year_of_birth"), 12), month)
+    month = pc.fill_null(person.column("month_of_birth"), int64(1))
+    born = pc.add(pc.multiply(person.column("year_of_birth"), int64(12)), month)
     made = pa.table({"tag": person.column("tag"), "born": born}).group_by("tag")
     return made.aggregate([("born", "min")]).rename_columns(["tag", "born"])
 
@@ -90,9 +91,8 @@ def sexes_of(person: pa.Table | None) -> pa.Table:
     """Return tag, sex: persons whose sources agree on one that is known."""
     if person is None:
         return pa.table({"tag": pa.array([], pa.string()), "sex": pa.array([], pa.int64())})
-    said = person.select(["tag", "gender_concept_id"]).filter(
-        pc.fill_null(pc.not_equal(person.column("gender_concept_id"), 0), False)
-    )
+    told = pc.fill_null(pc.not_equal(person.column("gender_concept_id"), int64(0)), flag(False))
+    said = person.select(["tag", "gender_concept_id"]).filter(told)
     made = said.group_by("tag").aggregate([("gender_concept_id", "min_max")])
     both = made.column("gender_concept_id_min_max").combine_chunks()
     least, most = both.field("min"), both.field("max")

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Union
 
 import msgspec
+from msgspec import Struct
 
 from sekisho.provider.readers.fhir_patient import Patient, identity_of, patient_rows
 from sekisho.provider.readers.fhir_resources import MAPPINGS
-from sekisho.provider.readers.fhir_shapes import Head
+from sekisho.provider.readers.fhir_shapes import Head, Named
 from sekisho.provider.readers.fhir_types import RESOURCE_TYPES
 from sekisho.provider.readers.fhir_values import Identifier, patient_name
 from sekisho.provider.records import (
@@ -25,12 +25,20 @@ from sekisho.provider.records import (
 )
 
 _HEAD = msgspec.json.Decoder(Head)
-_SHAPES: dict[str, type[Head]] = {
+_SHAPES: dict[str, type[Struct]] = {
     "Patient": Patient,
     **{name: mapping.shape for name, mapping in MAPPINGS.items()},
 }
-_DECODERS = {name: msgspec.json.Decoder(shape) for name, shape in _SHAPES.items()}
-_TYPE_FIRST = re.compile(rb'\s*\{\s*"resourceType"\s*:\s*"([A-Za-z]{1,64})"')
+_TAGGED: dict[str, type[Struct]] = {
+    name: msgspec.defstruct(
+        name, (), bases=(_SHAPES.get(name, Named),), tag_field="resourceType", tag=name, gc=False
+    )
+    for name in sorted(RESOURCE_TYPES)
+}
+_NAMES = {shape: name for name, shape in _TAGGED.items()}
+_DECODERS = {name: msgspec.json.Decoder(_TAGGED[name]) for name in _SHAPES}
+_ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[tuple(_TAGGED.values())])  # noqa: UP007
+_WRONG = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 NO_NAMES: Mapping[str, str] = {}
 
 
@@ -66,25 +74,31 @@ def head_of(data: bytes | msgspec.Raw) -> Head:
     return head
 
 
-def opened(data: bytes) -> Head:
-    """Return a resource as its type, if its table and its place in ``data`` allow, else its head.
-
-    What the first bytes say is the type is believed only where all of it, read so, says it too.
+def opened(data: bytes) -> Struct:
+    """Return a resource as its type says, or its head where that cannot be.
 
     Raises:
         Unreadable: as `head_of`.
     """
-    first = _TYPE_FIRST.match(data)
-    name = first[1].decode() if first else ""
-    decoder = _DECODERS.get(name)
-    if decoder is not None:
-        try:
-            it: Head = decoder.decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            return head_of(data)  # what is wrong is found when it is read as its head says
-        if it.resource_type == name:
-            return it
-    return head_of(data)
+    try:
+        it: Struct = _ANY.decode(data)
+    except _WRONG:
+        return head_of(data)  # what is wrong is found when it is read as its head says
+    return it
+
+
+def all_opened(data: bytes, number: int) -> Sequence[Struct] | None:
+    """Return what `opened` says of some lines; None where they must be opened one by one.
+
+    Args:
+        number: of lines, each of which begins with ``{`` and ends with ``}``: as a text has no
+            raw end of line in it, so many resources are one on each line.
+    """
+    try:
+        found: list[Struct] = _ANY.decode_lines(data)
+    except _WRONG:
+        return None
+    return found if len(found) == number else None
 
 
 def decode(decoder: msgspec.json.Decoder[Any], data: bytes | msgspec.Raw) -> Any:
@@ -99,9 +113,12 @@ def decode(decoder: msgspec.json.Decoder[Any], data: bytes | msgspec.Raw) -> Any
         raise Unreadable("json.malformed") from None
 
 
-def type_name(head: Head) -> str:
+def type_name(it: Struct) -> str:
     """Return the record type: a type of FHIR R4, or `OTHER` (a made-up one is anyone's text)."""
-    name = head.resource_type or ""
+    name = _NAMES.get(type(it))
+    if name is not None:
+        return name
+    name = it.resource_type if isinstance(it, Head) else None
     return name if name in RESOURCE_TYPES else OTHER
 
 
@@ -114,7 +131,7 @@ def read_resource(
     data: bytes | msgspec.Raw,
     line: int,
     *,
-    head: Head | None = None,
+    head: Any = None,
     names: Mapping[str, str] = NO_NAMES,
     own_name: str | None = None,
     unit: str | None = None,
@@ -125,6 +142,7 @@ def read_resource(
     """Read one resource.
 
     Args:
+        head: what `opened` or `head_of` says of it.
         names: names inside the bundle → local names.
         own_name: the local name that references to this resource resolve to.
         unit: what it supersedes; without, resources of its own name.
@@ -133,8 +151,8 @@ def read_resource(
     """
     kind = UNREADABLE
     try:
-        it = head or opened(bytes(data))
-        kind = type_name(it) if type(it) is Head else str(it.resource_type)
+        it: Any = opened(bytes(data)) if head is None else head
+        kind = type_name(it)
         own = own_name or unit_name(kind, it.id, data)
         unit = unit or own
         if kind not in _SHAPES:

@@ -5,10 +5,19 @@ A line may also be a bundle of deletions, as the files called ``deleted`` of an 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from sekisho.provider.readers.fhir import check_text, is_text, opened, read_resource
+from msgspec import Struct
+
+from sekisho.provider.readers.fhir import (
+    all_opened,
+    check_text,
+    is_text,
+    opened,
+    read_resource,
+    type_name,
+)
 from sekisho.provider.readers.fhir_bundle import deletions
 from sekisho.provider.records import UNREADABLE, Note, Record, Unreadable, refused
 from sekisho.provider.sources import Limits, Line, SourceProblem, line_runs
@@ -19,10 +28,25 @@ def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
     try:
         for data, found in line_runs(path, limits):
             sound = is_text(data)
-            for line in found:
-                yield from _read(line, sound)
+            opened = _opened(data, found) if sound else None
+            if opened is None:
+                for line in found:
+                    yield from _read(line, sound)
+                continue
+            for line, it in zip(found, opened, strict=True):
+                if type_name(it) == "Bundle":
+                    yield from _read(line, sound)
+                else:
+                    yield read_resource(line.data or b"", line.number, head=it)
     except SourceProblem as problem:
         yield Note(problem.line, problem.code)
+
+
+def _opened(data: bytes, found: list[Line]) -> Sequence[Struct] | None:
+    for line in found:
+        if not (line.data and line.data.startswith(b"{") and line.data.endswith(b"}")):
+            return None
+    return all_opened(data, len(found))
 
 
 def _read(line: Line, sound: bool) -> Iterable[Record]:
@@ -34,8 +58,8 @@ def _read(line: Line, sound: bool) -> Iterable[Record]:
         if not sound:
             check_text(data)
         it = opened(data)
-        if it.resource_type == "Bundle":
-            return list(deletions(data, number))
+        if type_name(it) == "Bundle":
+            return deletions(data, number)
     except Unreadable as problem:
         cut = problem.code == "json.malformed" and not line.ended
         code = "json.truncated" if cut else problem.code

@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from sekisho.common.errors import Refusal, UserError
 from sekisho.provider.readers.fhir_resources import EHR
-from sekisho.provider.readers.fhir_shapes import Head
+from sekisho.provider.readers.fhir_shapes import Named
 from sekisho.provider.readers.fhir_values import Identifier, day, optional_day
 from sekisho.provider.readers.persons import GENDERS
 from sekisho.provider.records import MY_NUMBER, NO_IDENTIFIER, Identity, Row, Unreadable, row
@@ -54,7 +54,7 @@ class HumanName(Struct, gc=False):
         return self.text or "".join((self.family or "", *self.given))
 
 
-class Patient(Head, rename="camel", gc=False):
+class Patient(Named, rename="camel", gc=False):
     identifier: tuple[Identifier, ...] = ()
     name: tuple[HumanName, ...] = ()
     gender: str | None = None

@@ -13,13 +13,19 @@ from sekisho.provider.readers.fhir_values import Coding, Concept, Period, Quanti
 
 
 class Head(Struct, rename="camel", gc=False):
-    """What every resource has, and all that is looked at of one without a table."""
+    """What every resource has."""
 
     resource_type: str | None = None
     id: str | None = None
 
 
-class Resource(Head, rename="camel", gc=False):
+class Named(Struct, gc=False):
+    """All that is looked at of a resource without a table; its type is told by its class."""
+
+    id: str | None = None
+
+
+class Resource(Named, rename="camel", gc=False):
     status: str | None = None
     subject: Reference | None = None
     patient: Reference | None = None
@@ -114,7 +120,6 @@ class Valued(Struct, rename="camel", gc=False):
 
 
 class Observation(Valued, rename="camel", gc=False):
-    resource_type: str | None = None
     id: str | None = None
     status: str | None = None
     subject: Reference | None = None

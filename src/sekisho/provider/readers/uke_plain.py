@@ -13,6 +13,7 @@ from collections.abc import Callable
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import flag, int32, int64, text
 from sekisho.provider.readers.uke_layouts import MEDICAL, RECEIPT_TYPES
 from sekisho.provider.readers.uke_plain_persons import Persons, is_known
 from sekisho.provider.readers.uke_receipt import (
@@ -24,7 +25,6 @@ from sekisho.provider.readers.uke_receipt import (
 )
 from sekisho.provider.readers.uke_split import Split, each, first_of, mapped
 from sekisho.provider.readers.uke_values import Month, uke_day, whole_number
-from sekisho.provider.scalars import flag, int32, int64, text
 from sekisho.pseudonym.identifiers import JP_LOCAL
 
 KNOWN = ("RE", "HO", "KO", "SN", "SY", "SI", "IY", "TO")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import flag, int32, int64, text
 from sekisho.provider.batches import Batch
 from sekisho.provider.readers.uke_plain import KNOWN, NO_TABLE, Receipts, joined
 from sekisho.provider.readers.uke_plain_days import Days, days_of
@@ -14,7 +15,6 @@ from sekisho.provider.readers.uke_plain_rows import disease_rows, head_rows, ite
 from sekisho.provider.readers.uke_receipt import Header
 from sekisho.provider.readers.uke_split import Split, begins
 from sekisho.provider.records import Record
-from sekisho.provider.scalars import flag, int32, int64, text
 
 _TABLE = "1"  # 点数表: medical
 _CODES = ("", "no-table", "no-day", "unknown-type")

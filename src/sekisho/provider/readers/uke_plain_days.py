@@ -7,13 +7,13 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import flag, int32, int64, null, text
 from sekisho.provider.readers.uke_layouts import MEDICAL
 from sekisho.provider.readers.uke_lines import ORAL
 from sekisho.provider.readers.uke_plain import Receipts
 from sekisho.provider.readers.uke_receipt import COUNTED_DAY, INSURED, VISITED
 from sekisho.provider.readers.uke_split import begins, each, mapped
 from sekisho.provider.readers.uke_values import uke_day, whole_number
-from sekisho.provider.scalars import flag, int32, int64, null, text
 
 MOST = 100_000_000
 """Larger counts and points are read one by one, so that their product, in yen, fits."""

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import text
 from sekisho.provider.readers.fhir_patient import doubts, key_of
 from sekisho.provider.readers.uke_receipt import identity_of
 from sekisho.provider.readers.uke_split import mapped
 from sekisho.provider.readers.uke_values import calendar_date
 from sekisho.provider.records import Identity
-from sekisho.provider.scalars import text
 from sekisho.pseudonym.identifiers import JP_INSURED, JP_PUBLIC_PAYER
 from sekisho.pseudonym.numbers import is_my_number
 

@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import flag, int32, int64, null, text
 from sekisho.provider.batches import BatchRows
 from sekisho.provider.readers.fhir_resources import LONGEST_SUPPLY
 from sekisho.provider.readers.persons import GENDERS
@@ -41,7 +42,6 @@ from sekisho.provider.readers.uke_values import (
     whole_number,
 )
 from sekisho.provider.records import Unreadable
-from sekisho.provider.scalars import flag, int32, int64, null, text
 
 _INT, _DAY, _TEXT = pa.int64(), pa.int32(), pa.string()
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.cdm.scalars import int32, null, text
 from sekisho.provider.records import Unreadable
-from sekisho.provider.scalars import int32, null, text
 
 T = TypeVar("T")
 BORDERS = ("RE", "IR", "YK", "MN", "GO")

@@ -13,6 +13,18 @@ def int64(value: int) -> pa.Scalar:
     return pa.scalar(value, pa.int64())
 
 
+def uint8(value: int) -> pa.Scalar:
+    return pa.scalar(value, pa.uint8())
+
+
+def uint64(value: int) -> pa.Scalar:
+    return pa.scalar(value, pa.uint64())
+
+
+def float64(value: float) -> pa.Scalar:
+    return pa.scalar(value, pa.float64())
+
+
 def text(value: str) -> pa.Scalar:
     return pa.scalar(value, pa.string())
 
