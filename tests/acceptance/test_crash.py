@@ -27,8 +27,10 @@ from sekisho.web.launch import Fleet
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("first-study")]
 
 APPLICATION = "kidney"
+LONG = pytest.mark.long
+"""Long beside `test_kill_anywhere`, which ends bodies at chosen steps of the same study."""
 every_drill = pytest.mark.parametrize(
-    "framework", ["2-1", pytest.param("3", marks=pytest.mark.long)]
+    "framework", [pytest.param(one, marks=LONG) for one in ("2-1", "3")]
 )
 
 

@@ -20,7 +20,12 @@ from runs import FRAMEWORKS, Run
 from sekisho.rehearsal.verification import verify
 
 pytestmark = [pytest.mark.acceptance, pytest.mark.xdist_group("foreign")]
-every_framework = pytest.mark.parametrize("framework", FRAMEWORKS)
+SHORT = ("1", "2-2-certified", "4-several")
+"""One framework of each number of bodies that hold data; the others are long."""
+every_framework = pytest.mark.parametrize(
+    "framework",
+    [pytest.param(f, marks=[] if f in SHORT else pytest.mark.long) for f in FRAMEWORKS],
+)
 Foreign = Callable[[str], Run]
 
 
