@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import base64
-import contextlib
 import hashlib
 import json
 import signal
+import sqlite3
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import requests
 from falcon import testing
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from memory_town import START
@@ -35,6 +40,7 @@ from sekisho.provider.gateway import Clients, Forwarder, GatewayConfig, Jobs, Up
 from sekisho.provider.gateway.clients import ROLES
 from sekisho.provider.gateway.clins import PUSHED
 from sekisho.provider.gateway.doors import DOORS, Door
+from sekisho.provider.gateway.jobs import STATES, State
 from sekisho.provider.gateway.serving import Gateway, clients_of
 from sekisho.provider.home import Home
 from submissions import condition, patient
@@ -370,7 +376,7 @@ def test_uploads_expire_and_can_be_dropped(world: World, tmp_path: Path) -> None
     path = begin(world, 8)
     assert world.call("DELETE", path).status_code == 204
     assert world.call("HEAD", path).status_code == 404
-    uploads = Uploads(tmp_path / "u", Jobs(tmp_path, system_random), system_random)
+    uploads = Uploads(tmp_path / "u", Jobs(tmp_path), system_random)
     made = uploads.begin("a", "uke", 5, None, NOW, days=7)
     assert uploads.find(made.id, "a", NOW + timedelta(days=7, seconds=-1)) is not None
     assert uploads.find(made.id, "a", NOW + timedelta(days=7)) is None
@@ -384,6 +390,40 @@ def test_two_uploads_of_the_same_bytes_are_one_job(world: World) -> None:
 
 
 # Sending on
+
+
+class Cut:
+    """Ends the program, once, before its ``point``-th step on a disk."""
+
+    def __init__(self, patched: pytest.MonkeyPatch, point: int) -> None:
+        self.left, self.done = point, False
+        step = self.step
+
+        class Book(sqlite3.Connection):
+            def execute(self, *given: Any) -> sqlite3.Cursor:
+                step()
+                return super().execute(*given)
+
+            def executemany(self, *given: Any) -> sqlite3.Cursor:
+                step()
+                return super().executemany(*given)
+
+        patched.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Book))
+        for name in ("unlink", "chmod"):
+            real = getattr(Path, name)
+            patched.setattr(Path, name, lambda *a, real=real, **k: (step(), real(*a, **k))[1])
+
+    def step(self) -> None:
+        self.left -= 1
+        if self.left == 0:
+            raise SystemExit
+
+    def __enter__(self) -> Cut:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> bool:
+        self.done = kind is SystemExit
+        return self.done
 
 
 class Doors:
@@ -402,12 +442,16 @@ class Doors:
             raise UserError("submission.nothing-readable", "Nothing can be sent.")
         if data not in self.got:  # the same files are the same submission
             self.got.append(data)
-        return {"handed": len(self.got), "findings": []}
+        return {"handed": [{"submission": f"s{self.got.index(data)}"}], "findings": []}
 
 
 @pytest.fixture
 def spool(tmp_path: Path) -> Jobs:
-    return Jobs(tmp_path / "gateway", system_random)
+    return Jobs(tmp_path / "gateway")
+
+
+def forwarder(spool: Jobs, doors: Doors) -> Forwarder:
+    return Forwarder(spool, doors, FixedClock(NOW), system_random)
 
 
 def taken(spool: Jobs, data: bytes, client: str = "a", format_id: str = "uke") -> str:
@@ -422,7 +466,7 @@ def test_jobs_go_together_by_client_and_format_in_order_of_arrival(spool: Jobs) 
     ):  # fmt: skip
         taken(spool, data, client, format_id)
     doors = Doors()
-    Forwarder(spool.folder, spool, doors, system_random).run()
+    forwarder(spool, doors).run()
     assert doors.got == [[b"1", b"0"], [b"2"], [b"3"]]
     assert {job.state for job in spool.all()} == {"sent"}
     assert not any(spool.file(job).exists() for job in spool.all())
@@ -432,10 +476,10 @@ def test_a_body_that_is_away_is_asked_again_with_the_same_batch(spool: Jobs) -> 
     taken(spool, b"1")
     doors = Doors()
     doors.away = True
-    assert Forwarder(spool.folder, spool, doors, system_random).run() == []
+    assert forwarder(spool, doors).run() == []
     taken(spool, b"2")
     doors.away = False
-    Forwarder(spool.folder, spool, doors, system_random).run()
+    forwarder(spool, doors).run()
     assert doors.got == [[b"1"], [b"2"]]
 
 
@@ -443,7 +487,7 @@ def test_what_is_refused_fails_alone_and_keeps_its_bytes(spool: Jobs) -> None:
     bad = taken(spool, b"bad", "a")
     taken(spool, b"1", "b")
     doors = Doors()
-    Forwarder(spool.folder, spool, doors, system_random).run()
+    forwarder(spool, doors).run()
     assert doors.got == [[b"1"]]
     job = spool.find(bad)
     assert job is not None
@@ -457,7 +501,7 @@ def failed(world: World, who: str, data: bytes = b"bad") -> str:
     job = world.call("POST", "/files/uke", who, body=data).json["id"]
     kept = world.gateway.jobs.find(job)
     assert kept is not None
-    world.gateway.jobs.finish(kept, "failed", {"type": "urn:sekisho:problem:some.reason"})
+    world.gateway.jobs.finish("failed", {kept.id: {"type": "urn:sekisho:problem:some.reason"}}, NOW)
     return str(job)
 
 
@@ -478,10 +522,9 @@ def test_a_failed_job_is_tried_again_or_dropped_by_its_client_or_an_operator(
 
 @pytest.mark.parametrize("state", ["waiting", "sent"])
 def test_what_has_not_failed_is_neither_tried_again_nor_dropped(world: World, state: Any) -> None:
-    job = failed(world, "submit")
-    kept = world.gateway.jobs.find(job)
-    assert kept is not None
-    world.gateway.jobs.finish(kept, state, {})
+    job = world.call("POST", "/files/uke", body=b"good").json["id"]
+    if state == "sent":
+        world.gateway.jobs.finish(state, {job: {}}, NOW)
     for method, end in (("POST", "/retry"), ("DELETE", "")):
         answer = world.call(method, f"/jobs/{job}{end}")
         assert (answer.status_code, answer.json["type"].rpartition(":")[2]) == (
@@ -493,9 +536,7 @@ def test_what_has_not_failed_is_neither_tried_again_nor_dropped(world: World, st
 def test_an_old_job_overtakes_later_ones_only_where_that_is_said(world: World) -> None:
     job = failed(world, "submit")
     later = world.call("POST", "/files/uke", body=b"later").json["id"]
-    kept = world.gateway.jobs.find(later)
-    assert kept is not None
-    world.gateway.jobs.finish(kept, "sent", {})
+    world.gateway.jobs.finish("sent", {later: {}}, NOW)
     refused = world.call("POST", f"/jobs/{job}/retry")
     assert refused.status_code == 409
     assert "overtake" in refused.json["next"]
@@ -532,14 +573,14 @@ def test_a_job_tried_again_is_sent_from_its_bytes_and_a_dropped_one_leaves_none(
 ) -> None:
     bad, beside = taken(spool, b"bad"), taken(spool, b"1")
     doors = Doors()
-    Forwarder(spool.folder, spool, doors, system_random).run()
+    forwarder(spool, doors).run()
     assert {job.state for job in spool.all()} == {"failed"}
     dropped, again = spool.find(bad), spool.find(beside)
     assert dropped is not None
     assert again is not None
     spool.drop(dropped)
     spool.retry(again)
-    Forwarder(spool.folder, spool, doors, system_random).run()
+    forwarder(spool, doors).run()
     assert doors.got == [[b"1"]]
     assert [(job.id, job.state) for job in spool.all()] == [(beside, "sent")]
     assert not [file for file in spool.folder.rglob("*") if file.is_file() and bad in str(file)]
@@ -547,36 +588,34 @@ def test_a_job_tried_again_is_sent_from_its_bytes_and_a_dropped_one_leaves_none(
     assert [job.state for job in spool.all()] == ["sent", "waiting"]
 
 
-@pytest.mark.parametrize("point", range(1, 8))
-def test_a_program_ended_at_any_write_loses_and_doubles_nothing(
-    spool: Jobs, point: int, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("way", ["send", "take"])
+def test_a_program_ended_at_any_step_loses_and_doubles_nothing(
+    tmp_path: Path, way: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Every write and unlink of the forwarder is a point at which it is ended once."""
-    from sekisho.provider.gateway import forwarding, jobs
-
-    for data in (b"1", b"2"):
-        taken(spool, data)
-    doors, left = Doors(), [point]
-
-    def cut(real: Any) -> Any:
-        def step(*args: Any, **more: Any) -> Any:
-            left[0] -= 1
-            if left[0] == 0:
-                raise SystemExit
-            return real(*args, **more)
-
-        return step
-
-    with monkeypatch.context() as patched:
-        patched.setattr(forwarding, "write_atomically", cut(forwarding.write_atomically))
-        patched.setattr(jobs, "write_atomically", cut(jobs.write_atomically))
-        patched.setattr(Path, "unlink", cut(Path.unlink))
-        with contextlib.suppress(SystemExit):
-            Forwarder(spool.folder, spool, doors, system_random).run()
-    Forwarder(spool.folder, spool, doors, system_random).run()
-    assert doors.got == [[b"1", b"2"]]
-    assert [job.state for job in spool.all()] == ["sent", "sent"]
-    assert not any((spool.folder / "batches").iterdir())
+    """Every question to the book and every change of a file is a step at which it is ended once."""
+    for point in range(1, 200):
+        spool, doors = Jobs(tmp_path / str(point) / "gateway"), Doors()
+        spool.folder.mkdir(parents=True)
+        taken(spool, b"1")
+        if way == "send":
+            taken(spool, b"2")
+        with monkeypatch.context() as patched, Cut(patched, point) as cut:
+            if way == "send":
+                forwarder(spool, doors).run()
+            else:
+                taken(spool, b"2")
+        spool.sweep()  # the program starts again; who was not answered sends again
+        assert taken(spool, b"2") != taken(spool, b"1")
+        forwarder(spool, doors).run()
+        assert sorted(data for sent in doors.got for data in sent) == [b"1", b"2"]
+        assert [(job.state, job.digest) for job in spool.all()] == [
+            ("sent", hashlib.sha256(data).hexdigest()) for data in (b"1", b"2")
+        ]
+        assert not any((spool.folder / "jobs").iterdir())
+        if not cut.done:
+            assert point > 8  # it was ended at least so often
+            return
+    raise AssertionError("it never came to its end")
 
 
 def test_what_comes_in_lands_at_the_bodies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -701,23 +740,170 @@ def test_a_gateway_killed_in_the_middle_of_an_upload_has_every_byte_once(
 def test_jobs_that_come_at_once_have_numbers_of_their_own_and_no_number_comes_again(
     tmp_path: Path,
 ) -> None:
-    jobs, now = Jobs(tmp_path / "gateway", system_random), datetime(2026, 4, 1, tzinfo=UTC)
-    files = [tmp_path / f"{n}.ndjson" for n in range(24)]
+    folder = tmp_path / "gateway"
+    files = [tmp_path / f"{n}.ndjson" for n in range(21)]
     for n, file in enumerate(files):
         file.write_text(f"{n}\n")
 
     def take(file: Path) -> int:
-        return jobs.take("his", "fhir-ndjson", file, None, now)[0].number
+        return Jobs(folder).take("his", "fhir-ndjson", file, None, NOW)[0].number
 
     with ThreadPoolExecutor(8) as threads:
         numbers = list(threads.map(take, files[:20]))
     assert sorted(numbers) == list(range(1, 21))
-    last = next(job for job in jobs.all() if job.number == 20)
-    jobs.finish(last, "failed", {})
-    failed = jobs.find(last.id)
-    assert failed is not None
-    jobs.drop(failed)
+    jobs = Jobs(folder)
+    last = jobs.all()[-1]
+    jobs.finish("failed", {last.id: {}}, NOW)
+    jobs.drop(last)
+    assert [job.number for job in jobs.all()] == list(range(1, 20))
     assert take(files[20]) == 21
 
-    (tmp_path / "gateway" / "last").unlink()  # as a spool that an earlier program made
-    assert [take(file) for file in files[21:]] == [22, 23, 24]
+
+def test_of_one_file_that_comes_many_times_at_once_there_is_one_job(tmp_path: Path) -> None:
+    jobs, file = Jobs(tmp_path / "gateway"), tmp_path / "one"
+    file.write_bytes(b"1")
+    with ThreadPoolExecutor(8) as threads:
+        taken = list(threads.map(lambda _: jobs.take("a", "uke", file, "k", NOW), range(20)))
+    assert len({job.id for job, _ in taken}) == 1
+    assert [new for _, new in taken].count(True) == 1
+    [job] = jobs.all()
+    assert jobs.file(job).read_bytes() == b"1"
+
+
+# At volume
+
+
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, str]]:
+    """Note every question to a book of jobs, with how SQLite finds the answer."""
+    found: list[tuple[str, str]] = []
+
+    class Book(sqlite3.Connection):
+        def execute(self, sql: str, given: Sequence[Any] = ()) -> sqlite3.Cursor:
+            if sql.split()[0] in ("SELECT", "UPDATE", "DELETE"):
+                plan = super().execute(f"EXPLAIN QUERY PLAN {sql}", given)
+                found.extend((sql, row[3]) for row in plan.fetchall())
+            return super().execute(sql, given)
+
+        def executemany(self, sql: str, rows: Any) -> sqlite3.Cursor:
+            for row in (rows := list(rows)):
+                self.execute(sql, row)
+            return super().executemany(sql, rows)
+
+    monkeypatch.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Book))
+    return found
+
+
+def settled(spool: Jobs, data: bytes, state: State, at: datetime = NOW) -> str:
+    job = taken(spool, data)
+    spool.finish(state, {job: {"handed": [], "findings": ["told"]}}, at, ["s1"])
+    return job
+
+
+def test_a_round_and_a_retry_look_nowhere_but_at_what_waits(
+    spool: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(20):
+        settled(spool, b"old %d" % n, "sent")
+    failed = settled(spool, b"failed", "failed")
+    taken(spool, b"1")
+    with closing(sqlite3.connect(spool.folder / "jobs.sqlite3")) as book, book:
+        # Whoever reads a settled job will now fail.
+        book.execute("UPDATE job SET report = 'no JSON' WHERE state = 'sent'")
+    doors = Doors()
+    plans = asked(monkeypatch)
+    forwarder(spool, doors).run()
+    job = spool.find(failed)
+    assert job is not None
+    spool.retry(job, overtake=True)
+    spool.forget(NOW, 1, 1)
+    assert spool.counts() == {"waiting": 1, "sent": 21, "failed": 0}
+    assert doors.got == [[b"1"]]
+    reads = [one for one in plans if one[1].startswith(("SCAN", "SEARCH"))]
+    assert len(reads) > 5
+    assert [one for one in reads if "INDEX" not in one[1] and "PRIMARY KEY" not in one[1]] == []
+
+
+@given(
+    ages=st.lists(st.tuples(st.integers(0, 40), st.sampled_from(STATES)), max_size=12),
+    job_days=st.integers(1, 15),
+    key_days=st.integers(1, 15),
+)
+@settings(max_examples=30, deadline=None)
+def test_a_sent_job_loses_its_report_and_then_goes_at_the_stated_times_and_nothing_else_goes(
+    ages: list[tuple[int, State]], job_days: int, key_days: int
+) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        spool = Jobs(Path(folder) / "gateway")
+        spool.folder.mkdir()
+        names = [taken(spool, b"%d" % n, client=f"c{n}") for n in range(len(ages))]
+        for name, (age, state) in zip(names, ages, strict=True):
+            if state != "waiting":
+                spool.finish(state, {name: {"a": 1}}, NOW - timedelta(days=age), ["s"])
+        for _ in range(2):
+            spool.forget(NOW, job_days, key_days)
+        for name, (age, state) in zip(names, ages, strict=True):
+            job = spool.find(name)
+            if state == "sent" and age > job_days + key_days:
+                assert job is None
+                continue
+            assert job is not None
+            assert job.state == state
+            told = state == "failed" or (state == "sent" and age <= job_days)
+            assert (job.report is not None) == told
+            assert job.shown()["report_removed"] == (state == "sent" and not told)
+            assert job.submissions == (() if state == "waiting" else ("s",))
+
+
+def test_a_key_is_the_same_job_after_its_report_is_gone_and_the_answer_says_so(
+    world: World,
+) -> None:
+    named = {"Idempotency-Key": "k1"}
+    job = world.call("POST", "/files/uke", body=b"1", headers=named).json["id"]
+    world.gateway.jobs.finish("sent", {job: {"findings": []}}, NOW, ["s1"])
+    assert world.call("GET", f"/jobs/{job}").json["report_removed"] is False
+    later = NOW + timedelta(days=GatewayConfig().job_days, seconds=1)
+    desk = Desk(world.gateway.desk.home, FixedClock(later), system_random)
+    world.start(desk)
+    world.gateway.round()
+    again = world.call("POST", "/files/uke", body=b"1", headers=named)
+    assert again.status_code == 200
+    told = {"id": job, "state": "sent", "submissions": ["s1"], "report": None}
+    assert again.json.items() >= (told | {"report_removed": True}).items()
+    other = world.call("POST", "/files/uke", body=b"2", headers=named)
+    assert (other.status_code, len(world.jobs())) == (409, 1)
+
+
+def test_what_a_failed_job_would_overtake_is_known_as_long_as_that_job_is_there(
+    spool: Jobs,
+) -> None:
+    before, old = settled(spool, b"0", "sent"), settled(spool, b"old", "failed")
+    after = settled(spool, b"1", "sent")
+    spool.forget(NOW + timedelta(days=9), 1, 1)
+    assert spool.find(before) is None
+    assert spool.find(after) is not None
+    job = spool.find(old)
+    assert job is not None
+    with pytest.raises(UserError) as refused:
+        spool.retry(job)
+    assert refused.value.code == "gateway.overtakes"
+    spool.drop(job)
+    spool.forget(NOW + timedelta(days=9), 1, 1)
+    assert spool.all() == []
+
+
+def test_a_full_disk_refuses_a_file_and_ends_no_round(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.call("POST", "/files/uke", body=b"1")
+
+    class Full(sqlite3.Connection):
+        def execute(self, sql: str, given: Sequence[Any] = ()) -> sqlite3.Cursor:
+            if sql == "BEGIN IMMEDIATE":
+                raise sqlite3.OperationalError("database or disk is full")
+            return super().execute(sql, given)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sqlite3, "connect", partial(sqlite3.connect, factory=Full))
+        assert world.call("POST", "/files/uke", body=b"2").status_code == 507
+        world.gateway.round()
+    assert [job["state"] for job in world.jobs()] == ["waiting"]

@@ -117,9 +117,10 @@ def jobs(
     json: Json = False,
 ) -> None:
     """Show what was taken, and what came of it."""
-    if state is not None and state not in STATES:
+    chosen = next((one for one in STATES if one == state), None)
+    if chosen != state:
         raise UserError("gateway.state", f"{state!r} is no state.", next_step=", ".join(STATES))
-    found = [one for one in _jobs(folder).all() if state in (None, one.state)]
+    found = _jobs(folder).all(state=chosen)
     if json:
         show_json({"jobs": [one.shown() for one in found]})
         return
@@ -151,7 +152,7 @@ def drop(folder: Folder, job: JobId) -> None:
 
 
 def _jobs(folder: Path) -> Jobs:
-    return jobs_of(Home.open(folder).folder, system_random)
+    return jobs_of(Home.open(folder).folder)
 
 
 def _find(jobs: Jobs, name: str) -> Job:

@@ -18,6 +18,8 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     upload_days: an unfinished upload is dropped after so many days.
     upload_bytes: largest file.
     request_bytes: largest body of one request; larger files come in pieces.
+    job_days: what came of a job is told for so many days after it was sent.
+    key_days: for so many days more the same key or content is the same job; then it is a new one.
     """
 
     listen: str = "127.0.0.1:8450"
@@ -26,6 +28,8 @@ class GatewayConfig(Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     upload_days: Annotated[int, Meta(ge=1)] = 7
     upload_bytes: Annotated[int, Meta(ge=1)] = 16 << 30
     request_bytes: Annotated[int, Meta(ge=1)] = 64 << 20
+    job_days: Annotated[int, Meta(ge=1)] = 90
+    key_days: Annotated[int, Meta(ge=1)] = 365
 
 
 def read_config(folder: Path) -> GatewayConfig:

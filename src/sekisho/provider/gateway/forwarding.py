@@ -1,21 +1,17 @@
 """Sending on what waits: jobs of a client together, each batch written down before it is sent.
 
 A program that is ended anywhere sends the same batch again, which is then the same submission; the
-outcome is written into the batch before the jobs, so that no job is sent twice or forgotten.
+outcome of all its jobs is written down at once, so that no job is sent twice or forgotten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import msgspec
-from msgspec import Struct
-from msgspec.structs import replace
-
-from sekisho.common.atomicfile import write_atomically
+from sekisho.common.clock import Clock
 from sekisho.common.errors import PeerError, SekishoError, StorageFull
 from sekisho.common.ids import new_id
 from sekisho.common.randomness import RandomBytes
@@ -25,12 +21,11 @@ Submit = Callable[[Sequence[Path], str], dict[str, Any]]
 """(files, format) → the report of their submission."""
 
 
-class Batch(Struct, frozen=True, forbid_unknown_fields=True):
-    """Jobs that are submitted together, and what came of it."""
+@dataclass(frozen=True)
+class Batch:
+    """Jobs of one client and format that are submitted together, and what came of it."""
 
-    id: str
-    format: str
-    jobs: tuple[str, ...]
+    jobs: tuple[Job, ...]
     state: State = "waiting"
     report: dict[str, Any] | None = None
 
@@ -39,9 +34,9 @@ class Batch(Struct, frozen=True, forbid_unknown_fields=True):
 class Forwarder:
     """Sends on the jobs of one gateway; only one runs at a time."""
 
-    folder: Path
     jobs: Jobs
     submit: Submit
+    clock: Clock
     random: RandomBytes
 
     def run(self) -> list[Batch]:
@@ -50,58 +45,44 @@ class Forwarder:
         What nobody answers to stays: it is tried again at the next run.
         """
         done = []
-        for batch in [*self._open(), *self._new()]:
+        for batch in self._batches():
             settled = self._send(batch)
             if settled.state != "waiting":
                 self._settle(settled)
                 done.append(settled)
         return done
 
-    def _open(self) -> list[Batch]:
-        """Return the batches that an earlier run did not settle."""
-        files = sorted((self.folder / "batches").glob("*.json"))
-        return [msgspec.json.decode(file.read_bytes(), type=Batch) for file in files]
-
-    def _new(self) -> list[Batch]:
-        """Make batches of the jobs that are in none: of one client and format, as they arrived."""
-        taken = {name for batch in self._open() for name in batch.jobs}
-        waiting: dict[tuple[str, str], list[Job]] = {}
-        for job in self.jobs.all():
-            if job.state == "waiting" and job.id not in taken:
-                waiting.setdefault((job.client, job.format), []).append(job)
-        made = []
-        for (_, format_id), jobs in waiting.items():
-            batch = Batch(new_id(self.random), format_id, tuple(job.id for job in jobs))
-            self._write(batch)
-            made.append(batch)
-        return made
+    def _batches(self) -> list[Batch]:
+        """Return what waits: the batches of earlier runs, then what came since, as it came."""
+        begun: dict[str, list[Job]] = {}
+        since: dict[tuple[str, str], list[Job]] = {}
+        for job in self.jobs.due():
+            if job.batch is not None:
+                begun.setdefault(job.batch, []).append(job)
+            else:
+                since.setdefault((job.client, job.format), []).append(job)
+        made = {new_id(self.random): jobs for jobs in since.values()}
+        if made:
+            self.jobs.join(made)
+        return [Batch(tuple(jobs)) for jobs in (*begun.values(), *made.values())]
 
     def _send(self, batch: Batch) -> Batch:
-        if batch.state != "waiting":
-            return batch  # the crash came after it was sent
-        found = [self.jobs.find(name) for name in batch.jobs]
-        files = [self.jobs.file(job) for job in found if job is not None]
+        files = [self.jobs.file(job) for job in batch.jobs]
         try:
-            settled = replace(batch, state="sent", report=self.submit(files, batch.format))
+            return replace(batch, state="sent", report=self.submit(files, batch.jobs[0].format))
         except (PeerError, StorageFull):
             return batch
         except SekishoError as refused:
-            settled = replace(batch, state="failed", report=refused.as_problem())
-        self._write(settled)
-        return settled
+            return replace(batch, state="failed", report=refused.as_problem())
 
     def _settle(self, batch: Batch) -> None:
-        for name in batch.jobs:
-            job = self.jobs.find(name)
-            if job is not None and job.state == "waiting":
-                self.jobs.finish(job, batch.state, _own(batch.report or {}, job))
-        self._file(batch).unlink()
-
-    def _file(self, batch: Batch) -> Path:
-        return self.folder / "batches" / f"{batch.id}.json"
-
-    def _write(self, batch: Batch) -> None:
-        write_atomically(self._file(batch), msgspec.json.encode(batch))
+        report = batch.report or {}
+        self.jobs.finish(
+            batch.state,
+            {job.id: _own(report, job) for job in batch.jobs},
+            self.clock.now(),
+            [one["submission"] for one in report.get("handed", ())],
+        )
 
 
 def _own(report: dict[str, Any], job: Job) -> dict[str, Any]:

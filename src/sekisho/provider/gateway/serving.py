@@ -31,9 +31,9 @@ def clients_of(home: Path) -> Clients:
     return Clients(home / "gateway" / "clients.json")
 
 
-def jobs_of(home: Path, random: RandomBytes) -> Jobs:
+def jobs_of(home: Path) -> Jobs:
     """Return what a provider's gateway has taken."""
-    return Jobs(home / "gateway", random)
+    return Jobs(home / "gateway")
 
 
 @dataclass
@@ -52,12 +52,12 @@ class Gateway:
         self.folder = self.desk.home.folder / "gateway"
         self.folder.mkdir(mode=0o700, exist_ok=True)
         self.receipts = Receipts(self.desk)
-        self.jobs = jobs_of(self.desk.home.folder, self.random)
+        self.jobs = jobs_of(self.desk.home.folder)
         self.uploads = Uploads(self.folder / "uploads", self.jobs, self.random)
         self.forwarder = Forwarder(
-            self.folder,
             self.jobs,
             lambda files, format_id: self.desk.submit(files, format_id).report(),
+            self.clock,
             self.random,
         )
         self.app = make_app(
@@ -96,12 +96,14 @@ class Gateway:
             self.came.clear()
 
     def round(self) -> None:
-        """Send on what waits; once a day also what was held back, and drop expired uploads."""
+        """Send on what waits; once a day also what was held back, and forget what is old."""
         try:
             for batch in self.forwarder.run():
                 log.info("batch of %s: %s", len(batch.jobs), batch.state)
             if self.looked_on != self.desk.today:
-                self.uploads.sweep(self.clock.now())
+                now = self.clock.now()
+                self.uploads.sweep(now)
+                self.jobs.forget(now, self.config.job_days, self.config.key_days)
                 self.desk.submit_due()
                 self.looked_on = self.desk.today
             for one in self.receipts.look(at_once=True):

@@ -27,7 +27,7 @@ from sekisho.common.atomicfile import write_atomically
 from sekisho.common.errors import TamperError, UserError
 from sekisho.common.ids import new_id
 from sekisho.common.randomness import RandomBytes
-from sekisho.provider.gateway.jobs import Job, Jobs
+from sekisho.provider.gateway.jobs import Jobs
 
 CHECKSUMS: Final = ("sha256", "sha1")
 """The extension `checksum` asks for sha1; sha256 is ours."""
@@ -180,11 +180,6 @@ class Uploads:
 
     def _write(self, upload: Upload) -> None:
         write_atomically(self.folder / upload.id / "upload.json", msgspec.json.encode(upload))
-
-
-def job_of(upload: Upload, jobs: Jobs) -> Job | None:
-    """Return the job that an upload became."""
-    return None if upload.job is None else jobs.find(upload.job)
 
 
 def read_metadata(text: str) -> dict[str, str]:
