@@ -7,6 +7,7 @@ SEKISHO_STORE_DATABASE ("sqlite" or a URL) and SEKISHO_STORE_FOLDER.
 from __future__ import annotations
 
 import os
+import re
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -139,6 +140,60 @@ def test_records_are_found_by_exact_prefix_in_order_of_code_points(store: Store)
     assert [key for key, _ in store.find("kind", "p:")] == wanted
     assert all(data == {"key": key} for key, data in store.find("kind"))
     assert [key for key, _ in store.find("kind", "p%")] == ["p%"]
+
+
+@pytest.mark.parametrize("prefix", ["", "p:", "p", "\ud7ff", "p\U0010ffff", "\U0010ffff"])
+def test_what_begins_alike_is_found_whole_also_at_the_ends_of_the_code(
+    store: Store, prefix: str
+) -> None:
+    ends = (
+        "p",
+        "p:",
+        "p;",
+        "q",
+        "\ud7ff",
+        "\ue000",
+        "p\U0010ffff",
+        "\U0010ffff",
+        "\U0010ffff\U0010ffff",
+    )
+    keys = sorted({end + more for end in ends for more in ("", "a", "あ", "𠮷", "\U0010ffff")})
+    for key in keys:
+        store.put("kind", key, {})
+        store.append(key, 0, [{}])
+    wanted = [key for key in keys if key.startswith(prefix)]
+    assert [key for key, _ in store.find("kind", prefix)] == wanted
+    assert store.streams(prefix) == wanted
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda s: list(s.find("kind", "p:")), lambda s: s.streams("lane/")]
+)
+def test_what_begins_alike_is_found_by_an_index_and_not_by_reading_all(
+    store: Store, ask: Callable[[Store], object]
+) -> None:
+    from django.db import connection
+    from django.test.utils import CaptureQueriesContext
+
+    with CaptureQueriesContext(connection) as captured:
+        ask(store)
+    [asked] = captured.captured_queries
+    with store.transaction(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SET LOCAL enable_seqscan = off")  # which a small table is worth
+            cursor.execute("SET LOCAL enable_bitmapscan = off")
+            cursor.execute(f"EXPLAIN {asked['sql']}")
+        else:
+            cursor.execute(f"EXPLAIN QUERY PLAN {asked['sql']}")
+        plan = "\n".join(str(row[-1]) for row in cursor.fetchall())
+    by_range = (
+        r"Index Cond: .*(key|stream)\S* >= .*(key|stream)\S* <"
+        if connection.vendor == "postgresql"
+        else r"SEARCH .* INDEX .*(key|stream)>\? AND (key|stream)<\?"
+    )
+    assert re.search(by_range, plan), plan
+    assert "Sort" not in plan
+    assert "TEMP B-TREE" not in plan
 
 
 def test_a_dropped_record_is_gone_and_dropping_it_again_changes_nothing(store: Store) -> None:

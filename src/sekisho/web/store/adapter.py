@@ -28,6 +28,7 @@ from sekisho.common.errors import Defect, Refusal
 from sekisho.exchange.messages import REMEMBER
 from sekisho.web.store import nonces, records
 from sekisho.web.store.models import Counter, Event, Message, Nonce, StagedEntry
+from sekisho.web.store.prefixes import after
 
 LEDGER = "ledger"
 NONCE_LENGTH = 80
@@ -55,7 +56,7 @@ class DjangoStore:
 
     def find(self, kind: str, prefix: str = "") -> Iterator[tuple[str, Json]]:
         """Yield records in order of key, by code point."""
-        yield from sorted(records.beginning(kind, prefix), key=lambda row: row[0])
+        return records.beginning(kind, prefix)
 
     def put(self, kind: str, key: str, data: Mapping[str, Any]) -> None:
         records.put(kind, key, data)
@@ -68,9 +69,10 @@ class DjangoStore:
         return list(rows.values_list("data", flat=True))
 
     def streams(self, prefix: str) -> list[str]:
-        rows = Event.objects.filter(stream__startswith=prefix, sequence=0)
-        names = rows.values_list("stream", flat=True)
-        return sorted(name for name in names if name.startswith(prefix))
+        rows, end = Event.objects.filter(stream__gte=prefix, sequence=0), after(prefix)
+        if end is not None:
+            rows = rows.filter(stream__lt=end)
+        return list(rows.order_by("stream").values_list("stream", flat=True))
 
     def append(self, stream: str, expected: int, events: Sequence[Json]) -> None:
         if Event.objects.filter(stream=stream).count() != expected:

@@ -14,11 +14,14 @@ from django.db import connection
 
 from sekisho.body.ports import Json
 from sekisho.web.store.models import Record
+from sekisho.web.store.prefixes import after
 
 _TABLE = Record._meta.db_table
 _OF = f"SELECT key, data FROM {_TABLE} WHERE kind = %s AND key = %s"  # noqa: S608 (no value in it)
 _OF_KIND = f"SELECT key, data FROM {_TABLE} WHERE kind = %s"  # noqa: S608 (nor here)
-_BEGINNING = f"{_OF_KIND} AND substr(key, 1, %s) = %s"  # LIKE knows no case on SQLite
+_FROM = f"{_OF_KIND} AND key >= %s"  # a range, for which there is an index; LIKE has none
+_BETWEEN = f"{_FROM} AND key < %s"
+_IN_ORDER = " ORDER BY key"  # by code point on both: see the migration `code_points`
 _PUT = (
     f"INSERT INTO {_TABLE} (kind, key, data) VALUES (%s, %s, %s)"  # noqa: S608 (nor here)
     " ON CONFLICT (kind, key) DO UPDATE SET data = excluded.data"
@@ -32,10 +35,13 @@ def of(kind: str, key: str) -> Iterator[tuple[str, Json]]:
 
 
 def beginning(kind: str, prefix: str) -> Iterator[tuple[str, Json]]:
-    """Yield the records whose key begins so, in no order."""
+    """Yield the records whose key begins so, in order of key."""
     if not prefix:
-        return _found(_OF_KIND, kind)
-    return _found(_BEGINNING, kind, len(prefix), prefix)
+        return _found(_OF_KIND + _IN_ORDER, kind)
+    end = after(prefix)
+    if end is None:
+        return _found(_FROM + _IN_ORDER, kind, prefix)
+    return _found(_BETWEEN + _IN_ORDER, kind, prefix, end)
 
 
 def put(kind: str, key: str, data: Mapping[str, Any]) -> None:
