@@ -7,13 +7,16 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lake_rows import condition, held, person, transit
 from sekisho.common.errors import Defect, UserError
 from sekisho.common.randomness import seeded
-from sekisho.data.lake import Count, Lake, Snapshot, Versions, delta, hold
+from sekisho.data.lake import Count, Lake, Snapshot, Versions, delta, hold, replacing
 from sekisho.data.lake.sql import Sql
 
+CONDITIONS = "condition_occurrence"
 ROWS = Sql("SELECT source_id, condition_source_value AS code FROM condition_occurrence ORDER BY 1")
 
 
@@ -120,6 +123,45 @@ def test_replaced_records_are_counted_by_type_once_and_with_parts_that_are_gone(
     again = [condition("x", "1"), condition("x", "u.1"), condition("x", "new")]
     lake.land(3, "c", {"condition_occurrence": held("condition_occurrence", again, 3)})
     assert lake.replaced_by(3, before) == {"R": 1, "SY": 2}
+
+
+@given(rows=st.integers(0, 10**9), unit=st.text("09afz~あ", max_size=3), part=st.text("0z."))
+def test_a_unit_is_in_one_slice_and_all_of_its_records_are_there(
+    rows: int, unit: str, part: str
+) -> None:
+    made = replacing.slices(rows)
+    assert len(made) in (1, 4, 16, 64, 256)
+    homes = [
+        [one for one in made if (one.low or "") <= it and (one.high is None or it < one.high)]
+        for it in (unit, f"{unit}.{part}")
+    ]
+    assert len(homes[0]) == 1
+    assert homes[0] == homes[1]
+
+
+@pytest.mark.parametrize("number", [1, 4, 16])
+def test_what_came_again_is_the_same_however_many_slices_it_is_looked_up_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    names = [f"{digit}{rest}" for digit in "0379acf" for rest in ("", "0", "f", "ff")]
+    units = [*names, "z", "~", "40", "80"]
+    records = [*(f"{unit}.{part}" for unit in units for part in "12"), *(f"{u}x" for u in units)]
+    rows = [condition("x", one, "I10") for one in records]
+    lake = Lake(tmp_path)
+    before = Snapshot(1, lake.land(1, "a", {CONDITIONS: held(CONDITIONS, rows)}))
+    monkeypatch.setattr(replacing, "SLICE", -(-len(rows) // number))
+    assert len(replacing.slices(len(rows))) == number
+    again = [condition("x", f"{unit}.1", "I11") for unit in units]
+    gone = [("p1", f"{units[0]}x"), ("p1", "never")]
+    versions = lake.land(2, "b", {CONDITIONS: held(CONDITIONS, again, 2)}, withdrawn=gone)
+    monkeypatch.setattr(replacing, "SLICE", -(-(len(units) + len(gone)) // number))
+    assert lake.replaced_by(2, before) == {"R": 2 * len(units) + 1}
+    noted = pq.read_table(delta.files(tmp_path / "tables" / "replaced")).to_pylist()
+    there = [(row["provider"], row["unit"]) for row in noted if row["batch"] == 2]
+    assert sorted(there) == sorted([*(("p1", unit) for unit in units), *gone])
+    left = [(f"{unit}.1", "I11") for unit in units]
+    left += [(f"{unit}x", "I10") for unit in units if unit != units[0]]
+    assert codes(lake, Snapshot(2, versions)) == sorted(left)
 
 
 def test_latest_batch_counts_whatever_the_order_of_landing(tmp_path: Path) -> None:

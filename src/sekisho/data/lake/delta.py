@@ -49,12 +49,13 @@ def files(folder: Path, at: int | None = None) -> list[str]:
     return sorted(unquote(uri.removeprefix("file://")) for uri in uris)
 
 
-def count(folder: Path, column: str, value: int) -> int:
-    """Return how many of the newest rows have ``value`` in ``column``."""
+def count(folder: Path, column: str | None = None, value: int = 0) -> int:
+    """Return how many of the newest rows have ``value`` in ``column``, or how many there are."""
     import pyarrow.dataset as ds
 
     found = files(folder)
-    return int(ds.dataset(found).count_rows(filter=pc.field(column) == value)) if found else 0
+    wanted = None if column is None else pc.field(column) == value
+    return int(ds.dataset(found).count_rows(filter=wanted)) if found else 0
 
 
 def landed_as(folder: Path, app: str) -> int | None:

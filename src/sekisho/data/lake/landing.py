@@ -14,7 +14,7 @@ from sekisho.data.lake import coding, delta, replacing
 from sekisho.data.lake.engine import Engine
 from sekisho.data.lake.folder import REPLACED, LakeFolder
 from sekisho.data.lake.layout import held_schema
-from sekisho.data.lake.sql import Sql, fill, literal, name
+from sekisho.data.lake.sql import Sql, fill, literal, literals, name
 
 Landing: TypeAlias = "pa.Table | Callable[[], Iterator[pa.Table]]"
 """A table's rows in the held layout, or what gives them in batches."""
@@ -75,24 +75,45 @@ def _note_replaced(
     withdrawn: pa.Table,
 ) -> None:
     """Note the units of ``batch`` that complete batches in ``held`` have too, and those given."""
-    uncounted = (batch, *(number for number in folder.pending().values() if number != batch))
+    records = sum(delta.count(folder.table(table), "batch", batch) for table in given)
+    sent = {table: delta.files(folder.table(table)) for table in given}
+    found = (
+        rows
+        for part in replacing.slices(records)
+        for rows in _replaced(folder, engine, batch, sent, held, part)
+    )
+    rows = (one.cast(replacing.SCHEMA) for one in chain(found, [withdrawn]))
+    made = pa.RecordBatchReader.from_batches(
+        replacing.SCHEMA, chain.from_iterable(one.to_batches() for one in rows)
+    )
+    delta.append(folder.table(REPLACED), made, app=app, number=batch)
+
+
+def _replaced(
+    folder: LakeFolder,
+    engine: Engine,
+    batch: int,
+    sent: Mapping[str, Sequence[str]],
+    held: Mapping[str, Sequence[str]],
+    part: replacing.Slice,
+) -> Iterator[pa.Table]:
+    """Yield the units of one slice that are in both, in a session whose memory ends with it."""
+    others = literals((batch, *(one for one in folder.pending().values() if one != batch)))
+    here = part.of("source_id")
     with folder.spill() as spill, engine.session([str(folder.tables)], spill) as session:
-        sent, there = [], []
-        for table in given:
-            source = name(f"sent_{table}")
-            session.add_files(source, delta.files(folder.table(table)), held_schema(table))
-            sent.append(fill(replacing.SENT, landed=source, batch=literal(batch)))
-        for table, files in held.items():
-            source = name(f"held_{table}")
-            session.add_files(source, files, held_schema(table))
-            there.append(fill(replacing.HELD, landed=source))
-        session.define("units", Sql(" UNION ".join(sent)), keep=True)
-        found = session.stream(replacing.found(there, batch, uncounted))
-        rows = (one.cast(replacing.SCHEMA) for one in chain(found, [withdrawn]))
-        made = pa.RecordBatchReader.from_batches(
-            replacing.SCHEMA, chain.from_iterable(one.to_batches() for one in rows)
-        )
-        delta.append(folder.table(REPLACED), made, app=app, number=batch)
+        for kind, tables in (("sent", sent), ("held", held)):
+            for table, files in tables.items():
+                session.add_files(name(f"{kind}_{table}"), files, held_schema(table))
+        units = [
+            fill(replacing.SENT, landed=name(f"sent_{table}"), batch=literal(batch), part=here)
+            for table in sent
+        ]
+        session.define("units", Sql(" UNION ".join(units)), keep=True)
+        there = [
+            fill(replacing.HELD, landed=name(f"held_{table}"), others=others, part=here)
+            for table in held
+        ]
+        yield from session.stream(replacing.found(there, batch))
 
 
 def _begun(table: str, rows: Landing, batch: int) -> Iterator[pa.RecordBatch] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +47,7 @@ class Reading:
         *,
         meant: bool = False,
         spill: Path | None = None,
+        part: replacing.Slice = replacing.EVERYTHING,
     ) -> Iterator[Session]:
         """Open a session with a view of current rows for each table (all where None).
 
@@ -55,6 +57,7 @@ class Reading:
             meant: read codes by the vocabularies that count: concepts are filled in, a row stands
                 in the table of its concept's domain, and coded tables have ``canonical``.
             spill: as for `Engine.session`.
+            part: the records of these units only.
         """
         versions = snapshot.versions
         wanted = [t.name for t in TABLES if tables is None or t.name in tables]
@@ -65,14 +68,16 @@ class Reading:
             session.add_files("all_replaced", replaced, replacing.SCHEMA)
             hidden = literals(versions.hidden)
             visible = fill("batch NOT IN ({h})", h=hidden) if versions.hidden else Sql("true")
-            session.define("replaced", fill(replacing.VISIBLE, visible=visible), keep=True)
+            noted = fill(replacing.VISIBLE, visible=visible, part=part.of("unit"))
+            session.define("replaced", noted, keep=True)
             anything = bool(session.fetch(Sql("SELECT 1 FROM replaced LIMIT 1")).num_rows)
             for table in sorted({*wanted, *(CODED if known else ())}):
                 landed = f"landed_{table}"
                 session.add_files(landed, self._folder.files(table, versions), held_schema(table))
                 query = replacing.CURRENT if anything else replacing.LANDED
                 target = f"current_{table}" if meant and table in CODED else table
-                session.define(target, fill(query, landed=name(landed), visible=visible))
+                here = part.of("source_id")
+                session.define(target, fill(query, landed=name(landed), visible=visible, part=here))
             if meant:
                 in_force = self._folder.files(coding.IN_FORCE, versions)
                 session.add_files("all_vocabulary", in_force, coding.IN_FORCE_SCHEMA)
@@ -104,17 +109,21 @@ class Reading:
         noted = self._folder.table(REPLACED)
         if not delta.count(noted, "batch", batch):
             return {}
-        with (
-            self._folder.locked(),
-            self._folder.spill() as spill,
-            self.reading(before, spill=spill) as session,
-        ):
-            session.add_files("newly_replaced", delta.files(noted), replacing.SCHEMA)
-            session.define("units", fill(_UNITS, batch=literal(batch)))
-            held = [fill(_REPLACED, table=name(table.name)) for table in TABLES]
-            query = fill(_PER_TYPE, held=Sql(" UNION ".join(held)))
-            rows = session.fetch(query).to_pylist()
-        return {row["record_type"]: row["records"] for row in rows}
+        found: Counter[str] = Counter()
+        with self._folder.locked():
+            for part in replacing.slices(delta.count(noted)):
+                with (
+                    self._folder.spill() as spill,
+                    self.reading(before, spill=spill, part=part) as session,
+                ):
+                    session.add_files("newly_replaced", delta.files(noted), replacing.SCHEMA)
+                    here = part.of("unit")
+                    session.define("units", fill(_UNITS, batch=literal(batch), part=here))
+                    held = [fill(_RECORDS_OF, table=name(table.name)) for table in TABLES]
+                    query = fill(_PER_TYPE, held=Sql(" UNION ALL ".join(held)))
+                    for row in session.fetch(query).to_pylist():
+                        found[row["record_type"]] += row["records"]
+        return dict(sorted(found.items()))
 
     def births(self, snapshot: Snapshot, data_class: str) -> pa.Table:
         """Return person_key, year and gender of everyone held of a class: one row a person."""
@@ -191,17 +200,19 @@ class Reading:
         return {key: frozenset(providers) for key, providers in found.items()}
 
 
-_UNITS = "SELECT provider, unit FROM newly_replaced WHERE batch = {batch}"
+_UNITS = "SELECT provider, unit FROM newly_replaced WHERE batch = {batch} AND {part}"
 _SOURCES = """
 SELECT provider, record_type, source_id, max(batch) AS batch
 FROM {table} GROUP BY provider, record_type, source_id ORDER BY provider, record_type, source_id
 """
-_REPLACED = """
-SELECT t.record_type, t.source_id, t.provider FROM {table} t JOIN units u
-ON u.unit = split_part(t.source_id, '.', 1) AND u.provider = t.provider
+_RECORDS_OF = """
+SELECT record_type, source_id, provider, split_part(source_id, '.', 1) AS unit FROM {table}
 """
 _PER_TYPE = """
-SELECT record_type, count(*) AS records FROM ({held}) h GROUP BY record_type ORDER BY record_type
+SELECT record_type, count(*) AS records FROM (
+  SELECT DISTINCT h.record_type, h.source_id, h.provider FROM ({held}) h
+  WHERE EXISTS (SELECT 1 FROM units u WHERE u.unit = h.unit AND u.provider = h.provider)
+) r GROUP BY record_type
 """
 _SAID = """
 SELECT DISTINCT p.person_key, p.gender_concept_id, p.year_of_birth, p.month_of_birth
