@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sekisho.provider.readers.fhir import head_of, read_resource
+from sekisho.provider.readers.fhir_ndjson import read
 from sekisho.provider.readers.fhir_types import RESOURCE_TYPES
-from sekisho.provider.records import UNREADABLE, Record, Unreadable, refused
+from sekisho.provider.records import UNREADABLE, Note, Record, Unreadable, refused
+from sekisho.provider.sources import Limits
 from submissions import condition, laboratory, patient
 
 types = st.sampled_from(sorted(RESOURCE_TYPES)) | st.sampled_from(["", "Made-up", "Observatio"])
@@ -72,3 +75,20 @@ def test_a_type_that_a_later_one_contradicts_is_not_believed() -> None:
     assert read_resource(b'{"resourceType":"Observation","resourceType":""}', 1).code == (
         "fhir.no-type"
     )
+
+
+@given(st.lists(lines() | st.sampled_from([b"", b" ", b'{"a":', b"1}", b"{} {}"]), max_size=6))
+def test_many_lines_are_read_as_each_would_be_alone(
+    tmp_path_factory: pytest.TempPathFactory, found: list[bytes]
+) -> None:
+    """Also where two resources stand on one line, or one stands on two."""
+    file = tmp_path_factory.mktemp("lines") / "a.ndjson"
+    text = b"\n".join([*found, b""])
+    file.write_bytes(text)
+    whole = list(read(file, Limits())) if text else []
+    alone: list[Record | Note] = []
+    for number, line in enumerate(text.split(b"\n"), 1):
+        if line.strip():
+            file.write_bytes(b"\n" * (number - 1) + line + b"\n")
+            alone += read(file, Limits())
+    assert whole == alone

@@ -129,12 +129,23 @@ def lines(path: Path, limits: Limits) -> Iterator[Line]:
     Raises:
         SourceProblem: at the start, or after the lines before the damage.
     """
-    for _, found in line_runs(path, limits):
-        yield from found
+    for run in runs(path, limits):
+        yield from lines_in(run, limits)
 
 
-def line_runs(path: Path, limits: Limits) -> Iterator[tuple[bytes, list[Line]]]:
-    """Yield the lines of a file, some at once, with their bytes as they stand in it.
+class Run(Struct, frozen=True, gc=False):
+    """Some lines with their ends, ``before`` of the file's others standing before them.
+
+    ``lines`` is None where it stands for one line that was longer than the limit.
+    """
+
+    before: int
+    data: bytes
+    lines: list[bytes] | None
+
+
+def runs(path: Path, limits: Limits) -> Iterator[Run]:
+    """Yield the lines of a file, some at once; only the last may lack its end.
 
     Raises:
         SourceProblem: at the start, or after the lines before the damage.
@@ -143,13 +154,17 @@ def line_runs(path: Path, limits: Limits) -> Iterator[tuple[bytes, list[Line]]]:
     for data in _runs(path, limits):
         if isinstance(data, _Damage):
             raise SourceProblem("file.truncated-gzip", before + 1)
-        if data is None:
-            before += 1
-            yield b"", [Line(before, None)]
-            continue
-        pieces = BytesIO(data).readlines()  # over twice as fast as to split
-        yield data, _lines(before, pieces, limits)
-        before += len(pieces)
+        # over twice as fast as to split
+        run = Run(before, data or b"", None if data is None else BytesIO(data).readlines())
+        yield run
+        before += 1 if run.lines is None else len(run.lines)
+
+
+def lines_in(run: Run, limits: Limits) -> list[Line]:
+    """Return the lines of a run as `lines` does."""
+    if run.lines is None:
+        return [Line(run.before + 1, None)]
+    return _lines(run.before, run.lines, limits)
 
 
 def lines_of(block: Block, limits: Limits) -> list[Line]:

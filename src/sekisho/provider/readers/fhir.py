@@ -87,7 +87,7 @@ def opened(data: bytes) -> Struct:
     return it
 
 
-def all_opened(data: bytes, number: int) -> Sequence[Struct] | None:
+def all_opened(data: bytes, number: int) -> Sequence[Any] | None:
     """Return what `opened` says of some lines; None where they must be opened one by one.
 
     Args:
@@ -95,7 +95,7 @@ def all_opened(data: bytes, number: int) -> Sequence[Struct] | None:
             raw end of line in it, so many resources are one on each line.
     """
     try:
-        found: list[Struct] = _ANY.decode_lines(data)
+        found: list[Any] = _ANY.decode_lines(data)
     except _WRONG:
         return None
     return found if len(found) == number else None

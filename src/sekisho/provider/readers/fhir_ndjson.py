@@ -5,10 +5,9 @@ A line may also be a bundle of deletions, as the files called ``deleted`` of an 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-
-from msgspec import Struct
+from typing import Any
 
 from sekisho.provider.readers.fhir import (
     all_opened,
@@ -20,33 +19,40 @@ from sekisho.provider.readers.fhir import (
 )
 from sekisho.provider.readers.fhir_bundle import deletions
 from sekisho.provider.records import UNREADABLE, Note, Record, Unreadable, refused
-from sekisho.provider.sources import Limits, Line, SourceProblem, line_runs
+from sekisho.provider.sources import Limits, Line, Run, SourceProblem, lines_in, runs
+
+_ENDS = (b"}\n", b"}\r\n")
 
 
 def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
     """Yield one record a line; a line that cannot be read is a refused record."""
     try:
-        for data, found in line_runs(path, limits):
-            sound = is_text(data)
-            opened = _opened(data, found) if sound else None
+        for run in runs(path, limits):
+            sound = is_text(run.data)
+            opened = _opened(run) if sound and len(run.data) <= limits.line_bytes else None
             if opened is None:
-                for line in found:
+                for line in lines_in(run, limits):
                     yield from _read(line, sound)
                 continue
-            for line, it in zip(found, opened, strict=True):
+            for number, (data, it) in enumerate(opened, run.before + 1):
                 if type_name(it) == "Bundle":
-                    yield from _read(line, sound)
+                    yield from _read(Line(number, data.rstrip(b"\r\n")), sound)
                 else:
-                    yield read_resource(line.data or b"", line.number, head=it)
+                    yield read_resource(data, number, head=it)
     except SourceProblem as problem:
         yield Note(problem.line, problem.code)
 
 
-def _opened(data: bytes, found: list[Line]) -> Sequence[Struct] | None:
-    for line in found:
-        if not (line.data and line.data.startswith(b"{") and line.data.endswith(b"}")):
+def _opened(run: Run) -> Iterable[tuple[bytes, Any]] | None:
+    """Return each line with what is in it; None where they must be read one by one."""
+    lines = run.lines or []
+    for line in lines:
+        if not (line.startswith(b"{") and line.endswith(_ENDS)):
             return None
-    return all_opened(data, len(found))
+    found = all_opened(run.data, len(lines))
+    if found is None or not all(it.id for it in found):  # without an id, its bytes are its name
+        return None
+    return zip(lines, found, strict=True)
 
 
 def _read(line: Line, sound: bool) -> Iterable[Record]:
