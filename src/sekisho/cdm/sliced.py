@@ -7,7 +7,6 @@ grow with the number of rows.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -15,12 +14,16 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm.scalars import text
+from sekisho.cdm.scalars import int32, uint8
 
 SLICES: Final = 64
 WAIT_BYTES: Final = 8 << 20
 """Arrow's bytes of one table that wait in memory before they go to disk."""
-_BOUNDS = [f"{start:02x}" for start in range(0, 256, 256 // SLICES)]
+_AT_ONCE = 1 << 20
+"""Bytes that are written to disk at once."""
+_BEGINNINGS = pa.array([f"{number:02x}" for number in range(256)], pa.string())
+_TOGETHER = uint8((256 // SLICES).bit_length() - 1)
+"""How many bits of the first two digits' number do not tell slices apart."""
 
 
 class Sliced:
@@ -46,7 +49,8 @@ class Sliced:
         """Arrow's bytes of all rows."""
         self._file: Path | None = None
         self._writer: pa.RecordBatchFileWriter | None = None
-        self._places: list[list[int]] = [[] for _ in _BOUNDS]
+        self._stream: pa.BufferedOutputStream | None = None
+        self._places: list[list[int]] = [[] for _ in range(SLICES)]
         self._written = 0
 
     def add(self, rows: pa.Table) -> None:
@@ -72,8 +76,9 @@ class Sliced:
         if not cut:
             return pa.concat_tables([self._schema.empty_table(), *self._waiting])
         self._to_disk()
-        if self._writer is not None:
+        if self._writer is not None and self._stream is not None:
             self._writer.close()
+            self._stream.close()
             self._writer = None
         with pa.OSFile(str(self._file)) as file, pa.ipc.open_file(file) as reader:
             batches = [reader.get_batch(place) for place in self._places[number]]
@@ -82,22 +87,31 @@ class Sliced:
     def _to_disk(self) -> None:
         if self._file is None:
             self._file = self._new_file()
-            options = pa.ipc.IpcWriteOptions(compression="lz4")
-            self._writer = pa.ipc.new_file(self._file, self._schema, options=options)
+            self._stream = pa.BufferedOutputStream(pa.OSFile(str(self._file), "w"), _AT_ONCE)
+            # a slice's columns are small: threads to compress them cost more than they do
+            options = pa.ipc.IpcWriteOptions(compression="lz4", use_threads=False)
+            self._writer = pa.ipc.new_file(self._stream, self._schema, options=options)
         if self._waiting:
             self._write(pa.concat_tables(self._waiting))
         self._waiting, self._bytes = [], 0
 
     def _write(self, rows: pa.Table) -> None:
         assert self._writer is not None, "its slices were read already"
-        digits = pc.fill_null(rows.column(self._by), text(""))
-        order = pc.sort_indices(digits)
-        rows, digits = rows.take(order).combine_chunks(), digits.take(order)
-        starts = [bisect_left(digits, bound, key=lambda it: it.as_py()) for bound in _BOUNDS]
-        for slice_, (start, end) in enumerate(
-            zip(starts, [*starts[1:], rows.num_rows], strict=True)
-        ):
-            if start < end:
-                self._writer.write_table(rows.slice(start, end - start))
-                self._places[slice_].append(self._written)
-                self._written += 1
+        where = _slice_of(rows.column(self._by).combine_chunks())
+        # numbers this small are counted, not compared; within a slice rows keep their order
+        order = pc.sort_indices(where)
+        rows = rows.take(order).combine_chunks()
+        found = pc.run_end_encode(where.take(order))
+        start = 0
+        for slice_, end in zip(found.values.to_pylist(), found.run_ends.to_pylist(), strict=True):
+            self._writer.write_table(rows.slice(start, end - start))
+            self._places[slice_].append(self._written)
+            self._written += 1
+            start = end
+
+
+def _slice_of(digits: pa.Array) -> pa.Array:
+    """Return the slice of each row; what begins with no two digits is in the first."""
+    begins = pc.utf8_slice_codeunits(digits, 0, 2)
+    number = pc.index_in(begins, value_set=_BEGINNINGS).fill_null(int32(0)).cast(pa.uint8())
+    return pc.shift_right(number, _TOGETHER)

@@ -90,20 +90,26 @@ def named_rows(
     # the unit's name, and the part's place: a unit sent again supersedes all its parts
     sources = pc.binary_join_element_wise(units.take(batch.unit), part.cast(pa.string()), text("."))
     texts = batch.types.dictionary.cast(pa.string())
+    longest = max((len(rows.record) for rows in batch.rows), default=0)
+    classes = pa.repeat(text(data_class), longest)
     for kind in sorted({kind for of in kinds.values() for kind in of}):
+        kind_column = pa.repeat(text(kind), longest)
         goes = pa.array([kind in kinds.get(t, ()) for t in texts.to_pylist()], pa.bool_())
         for rows in batch.rows:
             types = batch.types.indices.take(rows.record)
-            one = rows.filter(goes.take(types))
+            here = goes.take(types)
+            if pc.all(here).as_py() is False:
+                types = types.filter(here)
+            one = rows.filter(here)
             size = len(one.record)
             if not size:
                 continue
             origin = [
                 sources.take(one.record),
                 visits.take(one.visit),
-                pa.repeat(text(kind), size),
-                pa.repeat(text(data_class), size),
-                texts.take(batch.types.indices.take(one.record)),
+                kind_column.slice(0, size),
+                classes.slice(0, size),
+                texts.take(types),
             ]
             yield NamedRows(one.table, one.record, origin, one.values)
 

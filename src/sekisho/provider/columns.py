@@ -56,10 +56,17 @@ class Columns:
             values: column of the content → its values, or one for all rows.
         """
         size = len(links[0])
-        content = [
-            _column(values.get(field.name, absent(field.name)), field.type, size)
-            for field in list(self._schema)[len(links) :]
-        ]
+        alike: dict[tuple[Any, pa.DataType], pa.Array] = {}
+        content = []
+        for one in list(self._schema)[len(links) :]:
+            column = values.get(one.name, absent(one.name))
+            if not isinstance(column, pa.Array):
+                # columns that say one thing share its memory
+                key = (column, one.type)
+                if key not in alike:
+                    alike[key] = _column(column, one.type, size)
+                column = alike[key]
+            content.append(column)
         self._sliced.add(pa.Table.from_arrays([*links, *content], schema=self._schema))
 
     def finished(self) -> Sliced:
@@ -78,8 +85,8 @@ class Columns:
         self._sliced.add(pa.Table.from_arrays(arrays, schema=self._schema))
 
 
-def _column(values: pa.Array | str | int | None, type_: pa.DataType, size: int) -> pa.Array:
-    return values if isinstance(values, pa.Array) else pa.repeat(pa.scalar(values, type_), size)
+def _column(value: str | int | None, type_: pa.DataType, size: int) -> pa.Array:
+    return pa.nulls(size, type_) if value is None else pa.repeat(pa.scalar(value, type_), size)
 
 
 def _array(values: Sequence[Any], type_: pa.DataType) -> pa.Array:

@@ -44,7 +44,7 @@ class Limits:
     piece_bytes: int = 1 << 16
     block_bytes: int = 4 << 20
     batch_units: int = 64
-    table_bytes: int = 8 << 20
+    table_bytes: int = 16 << 20
     archive_bytes: int = 16 << 30
     archive_members: int = 100_000
     archive_ratio: int = 200
@@ -203,7 +203,7 @@ def _runs(path: Path, limits: Limits) -> Iterator[bytes | None]:
                     yield None
                     start = piece.find(b"\n") + 1
                     piece, cut = piece[start:], cut - start
-                data = b"".join((*held, piece[:cut]))
+                data = b"".join((*held, memoryview(piece)[:cut]))
                 if data:
                     yield data
                 piece, held, size, skipping = piece[cut:], [], 0, False
