@@ -6,8 +6,9 @@ Records that had to be read one by one stand in it at their place between the un
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -48,6 +49,18 @@ class BatchRows:
         return replace(rows, record=numbers.take(rows.record))
 
 
+class Who(Protocol):
+    """Says whose some units of a batch are."""
+
+    def __call__(self, places: Sequence[int], by_name: bool) -> Sequence[Identity]:
+        """Return the person of each unit.
+
+        Args:
+            places: of the units in the batch.
+            by_name: whether a key by name is asked for too.
+        """
+
+
 @dataclass(frozen=True)
 class Batch:
     """Records of whole units, each record sent or set aside, each unit of one person.
@@ -59,7 +72,7 @@ class Batch:
         units: the units' local names, in order; each is the local name of its person too.
         starts: the first record of each unit.
         unit: int32, the unit of each record.
-        who: place of a unit → its person, who is known by a key without problem or doubt.
+        who: says whose the units are; each is known by a key without problem or doubt.
         visits: local names of visits.
         rows: of sent records.
         between: (units that stand before them, records that were read one by one), in order.
@@ -71,7 +84,7 @@ class Batch:
     units: Sequence[str]
     starts: Sequence[int]
     unit: pa.Array
-    who: Callable[[int], Identity]
+    who: Who
     visits: Sequence[str]
     rows: Sequence[BatchRows]
     between: Sequence[tuple[int, Sequence[Record]]] = ()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter, defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import groupby, repeat
 from typing import Any
 
 import pyarrow as pa
@@ -12,7 +13,7 @@ import pyarrow.compute as pc
 
 from sekisho.cdm.scalars import flag, int32, int64, null, uint8
 from sekisho.provider.batch_taking import Fates, bytes_of, fates_of, named_rows
-from sekisho.provider.batches import Batch
+from sekisho.provider.batches import Batch, Who
 from sekisho.provider.columns import Columns
 from sekisho.provider.findings import Finding, Findings
 from sekisho.provider.names import Name
@@ -36,7 +37,7 @@ from sekisho.pseudonym.identifiers import PersonKey, canonical
 Classify = Callable[[str, str], Sequence[tuple[str, str]]]
 """(format, record type) → every (kind, data class) that it belongs to; none where unknown."""
 
-_Told = tuple[Callable[[int], Identity], int]
+_Told = tuple[Who, int]
 """Who says whose a unit of a batch is, and its place there."""
 
 _AT_ONCE = 1 << 8
@@ -208,8 +209,7 @@ class Gathering:
         self._supersede()
         keys: list[PersonKey | None] = []
         problems: list[str] = []
-        for name in self._patients:
-            key, problem = self._person(name)
+        for key, problem in self._persons():
             keys.append(key)
             problems.append(problem)
         kinds = list(self._types)
@@ -285,9 +285,10 @@ class Gathering:
         units, start, stop = batch.units[first:end], batch.begin(first), batch.begin(end)
         ahead = len(self._outcome) - start
         begins = bytearray(stop - start)
-        for place, unit in enumerate(units, first):
-            begins[batch.starts[place] - start] = 1
-            self._identities[unit] = (batch.who, place)
+        for place in batch.starts[first:end]:
+            begins[place - start] = 1
+        told = zip(repeat(batch.who), range(first, end), strict=False)
+        self._identities.update(zip(units, told, strict=True))
         self._units.extend(zip(units, [ahead + n for n in batch.starts[first:end]], strict=True))
         patients = [self._patient_number(unit) for unit in units]
         unit_of = pc.subtract(batch.unit.slice(start, stop - start), int32(first))
@@ -351,13 +352,21 @@ class Gathering:
     def _patient_number(self, name: str) -> int:
         return self._patients.setdefault(name, len(self._patients))
 
-    def _person(self, name: str) -> tuple[PersonKey | None, str]:
-        identity = self._identities.get(name)
-        if isinstance(identity, tuple):
-            who, place = identity
-            identity = self._profile.settle(who(place))
-        if identity is not None:
-            return identity.key, identity.problem
+    def _persons(self) -> Iterator[tuple[PersonKey | None, str]]:
+        """Yield the key of each patient, or why there is none; a batch is asked once for many."""
+        known = ((name, self._identities.get(name)) for name in self._patients)
+        settle, by_name = self._profile.settle, self._profile.by_name
+        for who, group in groupby(known, lambda one: _who(one[1])):
+            if who is None:
+                yield from (self._person(name, said) for name, said in group)
+                continue
+            places = [said[1] for _, said in group if isinstance(said, tuple)]
+            for identity in map(settle, who(places, by_name)):
+                yield identity.key, identity.problem
+
+    def _person(self, name: str, said: Identity | _Told | None) -> tuple[PersonKey | None, str]:
+        if isinstance(said, Identity):
+            return said.key, said.problem
         system, bar, value = name.partition("|")
         if bar and system in USABLE:
             return key_of(system, value)
@@ -377,6 +386,10 @@ class _Names(defaultdict[str, Name]):
     def __missing__(self, data_class: str) -> Name:
         made = self[data_class] = Name.of(self._provider_key, self._family, data_class)
         return made
+
+
+def _who(said: Identity | _Told | None) -> Who | None:
+    return said[0] if isinstance(said, tuple) else None
 
 
 def _counted(left: pa.Array, right: pa.Array) -> list[tuple[int, int, int]]:

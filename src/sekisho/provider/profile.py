@@ -41,11 +41,16 @@ class Profile:
     twelve_digits: bool = False
     institution: str = ""
 
+    @property
+    def by_name(self) -> bool:
+        """Whether a key by name counts."""
+        return self.identifier == "kana_birth_sex"
+
     def settle(self, identity: Identity) -> Identity:
         """Return ``identity`` with the key that counts here, or why there is none."""
         if identity.problem == MY_NUMBER or self._holds_my_number(identity):
             return replace(identity, key=None, problem=MY_NUMBER)
-        if self.identifier == "kana_birth_sex" and identity.named is not None:
+        if self.by_name and identity.named is not None:
             return replace(identity, key=identity.named, problem="", doubts=())
         if identity.problem != NO_IDENTIFIER:
             return identity
@@ -68,8 +73,8 @@ class Profile:
     def _holds_my_number(self, identity: Identity) -> bool:
         return any(
             is_my_number(value)
+            and not (self.twelve_digits and system.startswith(self.local_systems))
             for system, value in identity.others
-            if not (self.twelve_digits and system.startswith(self.local_systems))
         )
 
 

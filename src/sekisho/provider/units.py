@@ -36,7 +36,7 @@ class Units:
         if not self._numbers:
             return
         pairs = pa.FixedSizeListArray.from_arrays(pa.array(self._halves, pa.uint64()), 2)
-        columns = [pc.list_element(pairs, 0), pc.list_element(pairs, 1)]
+        columns = [pc.list_element(pairs, int64(place)) for place in (0, 1)]
         whole = pa.table([*columns, pa.array(self._numbers, pa.uint32())], ["a", "b", "n"])
         slices = -(-len(self._numbers) // _AT_ONCE)
         for one in range(slices):
@@ -50,6 +50,10 @@ class Units:
 
 
 def _all_but_last(units: pa.Table) -> Iterator[int]:
+    digests = units["a"].combine_chunks()
+    digests = digests.take(pc.sort_indices(digests))
+    if pc.any(pc.equal(digests[1:], digests[:-1])).as_py() is not True:
+        return  # as in most submissions; to group them takes longer
     counted = units.group_by(["a", "b"]).aggregate([("n", "count")])
     several = counted.filter(pc.greater(counted["n_count"], int64(1)))
     if not several.num_rows:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Final, Literal
 
 from sekisho.common.canonical import canonical_json
@@ -141,10 +142,7 @@ def nobody(random: RandomBytes) -> PersonKey:
 
 def named(kana: str, birth: date, sex: str) -> PersonKey:
     """Return the key of a person by name in kana, birth date and sex."""
-    known = _SEXES.get(fold(sex, upper=True))
-    if known is None:
-        raise _malformed(_SEX_FORMS)
-    return PersonKey(KANA_BIRTH_SEX, fold_kana(kana), birth, known, "name")
+    return PersonKey(KANA_BIRTH_SEX, fold_kana(kana), birth, _sex(sex), "name")
 
 
 def identified(
@@ -236,10 +234,15 @@ def _direct(system: str, value: str, birth: date | None, sex: str | None) -> Per
             rule="individual numbers (枝番) exist since 2021; older ones are shared in a family",
             next_step="give the 枝番, or birth date and sex",
         )
-    known = _SEXES.get(fold(sex, upper=True))
+    return PersonKey(system, value, birth, _sex(sex), "direct")
+
+
+@lru_cache(maxsize=64)
+def _sex(text: str) -> Sex:
+    known = _SEXES.get(fold(text, upper=True))
     if known is None:
         raise _malformed(_SEX_FORMS)
-    return PersonKey(system, value, birth, known, "direct")
+    return known
 
 
 def _parts(value: str) -> tuple[str, str, str, str]:
@@ -264,7 +267,8 @@ def _birth(value: object) -> date | None:
 
 
 def _refuse_my_number(*texts: str) -> None:
-    if any(map(is_my_number, texts)):
+    # most are short and of ASCII, and none of these is one
+    if any(is_my_number(text) for text in texts if len(text) > 11 or not text.isascii()):
         raise Refusal(
             "identifier.my-number",
             "An individual number (個人番号, マイナンバー) stands where an identifier is read.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 # Everything that a keyboard or a converter puts where a hyphen is meant. The long-vowel mark is
@@ -72,6 +73,7 @@ def check_digit(body: str) -> int:
     return (10 - total % 10) % 10
 
 
+@lru_cache(maxsize=1 << 12)
 def has_valid_check_digit(number: str) -> bool:
     """Tell whether a 保険者番号 (6 or 8 digits) or 公費負担者番号 ends in its check digit.
 
@@ -90,7 +92,8 @@ def is_my_number(text: str) -> bool:
     11 - (sum of P_n*Q_n mod 11), and 0 where that remainder is 0 or 1. One in ten other
     numbers of 12 digits looks the same; they are refused with it, for no harm is done by that.
     """
-    if len(text) < 12 and _ALONE.fullmatch(text):  # another character can fold into several
+    # a character beyond these can fold into several
+    if len(text) < 12 and (text.isascii() or _ALONE.fullmatch(text)):
         return False
     if _NO_DIGIT.search(text):
         return False

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm.scalars import text
 from sekisho.provider.readers.fhir_patient import doubts, key_of
+from sekisho.provider.readers.uke_layouts import MEDICAL
 from sekisho.provider.readers.uke_receipt import identity_of
-from sekisho.provider.readers.uke_split import mapped
+from sekisho.provider.readers.uke_split import mapped, rest_of
 from sekisho.provider.readers.uke_values import calendar_date
 from sekisho.provider.records import Identity
 from sekisho.pseudonym.identifiers import JP_INSURED, JP_PUBLIC_PAYER
@@ -18,11 +22,15 @@ from sekisho.pseudonym.numbers import is_my_number
 
 _SIMPLE = "^[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]{0,11}$"  # too short for an individual number
 _CHART = "^[!-~]{0,11}$"
+_KANA = MEDICAL.kana - rest_of("RE")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Persons:
-    """Whose each receipt is; what `identity_of` makes of it is made when it is asked for."""
+    """Whose each receipt is; what `identity_of` makes of it is made when it is asked for.
+
+    ``rest``: the end of each RE line, where the name stands.
+    """
 
     unit: pa.Array = field(repr=False)
     insured: pa.Array = field(repr=False)
@@ -30,21 +38,33 @@ class Persons:
     branch: pa.Array = field(repr=False)
     chart_system: str = field(repr=False)
     chart: pa.Array = field(repr=False)
-    kana: pa.Array = field(repr=False)
+    rest: pa.Array = field(repr=False)
     birth: pa.Array = field(repr=False)
     sex: pa.Array = field(repr=False)
 
-    def __call__(self, place: int) -> Identity:
-        return identity_of(
-            self.unit[place].as_py(),
-            "HO" if self.insured[place].as_py() else "KO",
-            tuple(column[place].as_py() for column in self.numbers),
-            self.branch[place].as_py(),
-            (self.chart_system, self.chart[place].as_py()),
-            self.kana[place].as_py(),
-            calendar_date(self.birth[place].as_py()),
-            self.sex[place].as_py(),
-        )
+    def __call__(self, places: Sequence[int], by_name: bool) -> list[Identity]:
+        taken = pa.array(places, pa.int32())
+
+        def column(of: pa.Array) -> list[Any]:
+            found: list[Any] = of.take(taken).to_pylist()
+            return found
+
+        days = column(self.birth)
+        dates = {day: calendar_date(day) for day in set(days)}
+        return [
+            identity_of(unit, kind, numbers, branch, (self.chart_system, chart), kana, birth, sex)
+            for unit, kind, numbers, branch, chart, kana, birth, sex in zip(
+                column(self.unit),
+                column(pc.if_else(self.insured, text("HO"), text("KO"))),
+                zip(*map(column, self.numbers), strict=True),
+                column(self.branch),
+                column(self.chart),
+                map(_kana, column(self.rest)) if by_name else repeat(""),
+                map(dates.__getitem__, days),
+                column(self.sex),
+                strict=False,
+            )
+        ]
 
     def filter(self, kept: pa.Array) -> Persons:
         """Return those that are kept."""
@@ -55,7 +75,7 @@ class Persons:
             self.branch.filter(kept),
             self.chart_system,
             self.chart.filter(kept),
-            self.kana.filter(kept),
+            self.rest.filter(kept),
             self.birth.filter(kept),
             self.sex.filter(kept),
         )
@@ -71,6 +91,11 @@ class Persons:
         simple = pc.and_(pc.and_(simple, pc.not_equal(number, text(""))), insurer)
         shared = pc.and_(public, matches(symbol, "^[0-9]{1,7}$"))
         return pc.and_(pc.if_else(self.insured, simple, shared), matches(self.chart, _CHART))
+
+
+def _kana(rest: str) -> str:
+    fields = rest.split(",", _KANA + 1)
+    return fields[_KANA].strip() if len(fields) > _KANA else ""
 
 
 def _is_payer(system: str, value: str) -> bool:
