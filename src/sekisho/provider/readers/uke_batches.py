@@ -39,27 +39,31 @@ def _taken(state: State, found: Iterator[Block]) -> Iterator[Record | Note | Bat
 
 def _cut(found: Iterator[Block], limits: Limits) -> Iterator[tuple[Block, bool]]:
     """Yield blocks of some size, and whether an RE line follows them: what they hold is whole."""
-    held = list[Block]()
+    held, size = list[Block](), 0
     try:
         for block in found:
             if block.data is None:
                 yield from _rest(held)
                 yield block, False
-                held = []
+                held, size = [], 0
                 continue
             held.append(block)
-            if sum(len(one.data or b"") for one in held) < limits.block_bytes:
+            size += len(block.data)
+            if size < limits.block_bytes:
                 continue
-            ((whole, _),) = _rest(held)
-            assert whole.data is not None, "a line that was too long is not held"
-            at = _last_receipt(whole.data, limits)
+            at = _last_receipt(block, limits)
+            if not at:  # rare: so all is searched once more
+                held = [_joined(held)]
+                at = _last_receipt(held[0], limits)
+            last = held.pop()
+            assert last.data is not None, "a line that was too long is not held"
             if not at:
-                yield whole, False
-                held = []
+                yield last, False
+                size = 0
                 continue
-            before = Block(whole.before, whole.data[:at])
-            yield before, True
-            held = [Block(whole.before + whole.data.count(b"\n", 0, at), whole.data[at:])]
+            yield _joined([*held, Block(last.before, last.data[:at])]), True
+            rest = last.data[at:]
+            held, size = [Block(last.before + last.data.count(b"\n", 0, at), rest)], len(rest)
     except SourceProblem:
         yield from _rest(held)
         raise
@@ -68,11 +72,16 @@ def _cut(found: Iterator[Block], limits: Limits) -> Iterator[tuple[Block, bool]]
 
 def _rest(held: list[Block]) -> Iterator[tuple[Block, bool]]:
     if held:
-        yield Block(held[0].before, b"".join(block.data or b"" for block in held)), False
+        yield _joined(held), False
 
 
-def _last_receipt(data: bytes, limits: Limits) -> int:
+def _joined(held: list[Block]) -> Block:
+    return Block(held[0].before, b"".join(block.data or b"" for block in held))
+
+
+def _last_receipt(block: Block, limits: Limits) -> int:
     """Return where the last RE line begins that is one for certain; 0 where none is."""
+    data = block.data or b""
     at = data.rfind(_BEGIN) + 1
     while at:
         end = data.find(b"\n", at)
@@ -84,11 +93,11 @@ def _last_receipt(data: bytes, limits: Limits) -> int:
 
 
 def _split(block: Block, limits: Limits) -> Split | None:
-    if block.data is None:
+    if block.data is None or block.data.count(_BEGIN) + 1 < limits.batch_units:
         return None
     lines = split(block.data)
-    if lines is None or pc.max(pc.binary_length(lines.raw)).as_py() + 1 > limits.line_bytes:
-        return None  # one line may be too long, with the end that was taken off
+    if lines is None or pc.max(pc.binary_length(lines.raw)).as_py() > limits.line_bytes:
+        return None
     return lines
 
 

@@ -131,13 +131,13 @@ class Receipts:
             pc.if_else(there, found, text("")),
             f"{JP_LOCAL}{self.header.institution}",
             self.head(MEDICAL.chart),
-            self.head(MEDICAL.kana),
+            self.lines.rest(self.heads),
             self.birth,
             self.sex,
         )
-        for place in pc.indices_nonzero(pc.invert(self.persons.surely_known())).to_pylist():
-            if not is_known(self.persons(place)):
-                self.bad.add(place)
+        unsure = pc.indices_nonzero(pc.invert(self.persons.surely_known())).to_pylist()
+        said = self.persons(unsure, by_name=False)
+        self.bad.update(p for p, one in zip(unsure, said, strict=True) if not is_known(one))
 
 
 def _points(field: str) -> int:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm.scalars import flag, int32, int64, null, text
+from sekisho.cdm.scalars import int32, int64, null, text
 from sekisho.provider.readers.uke_layouts import MEDICAL
 from sekisho.provider.readers.uke_lines import ORAL
 from sekisho.provider.readers.uke_plain import Receipts
 from sekisho.provider.readers.uke_receipt import COUNTED_DAY, INSURED, VISITED
-from sekisho.provider.readers.uke_split import begins, each, mapped
+from sekisho.provider.readers.uke_split import BEFORE_DAYS, begins, each, mapped
 from sekisho.provider.readers.uke_values import uke_day, whole_number
+from sekisho.provider.records import Unreadable
 
 MOST = 100_000_000
 """Larger counts and points are read one by one, so that their product, in yen, fits."""
-_NOWHERE = 1 << 30
-_JD_DAYS = 2
+_COUNT_BITS = 32
+_COUNT = (1 << _COUNT_BITS) - 1
 _CARRIERS = ("SI", "IY", "TO", "CO")
 """Record types whose first field, 診療識別, holds for the lines after them."""
 
@@ -53,37 +55,18 @@ class Days:
 
 def days_of(of: Receipts) -> Days:
     """Return the days of the receipts; those with a day that cannot be read are spoilt."""
-    lines, layout = of.lines, MEDICAL.items
-    starts = {kind: at.days for kind, at in layout.items()} | {"JD": _JD_DAYS}
-    line, column, place = lines.filled()
-    first = lines.by_kind(lambda kind: starts.get(kind, _NOWHERE), pa.int32())
-    column = pc.add(pc.subtract(column, first.take(line)), int32(1))
-    inside = pc.and_(pc.greater(column, int32(0)), pc.less_equal(column, int32(31)))
-    line, column = line.filter(inside), column.filter(inside)
-    found = lines.values.take(place.filter(inside))
-    counted = pa.array([], pa.int32())
-    if "JD" in lines.kinds:
-        marks = lines.by_kind(lambda kind: kind == "JD", pa.bool_()).take(line)
-        counted = _counted(of, line.filter(marks), column.filter(marks), found.filter(marks))
-        others = pc.invert(marks)
-        line, column, found = line.filter(others), column.filter(others), found.filter(others)
-    rec = of.rec.take(line)
-    count = mapped(found, whole_number, pa.int64())
-    none = pc.equal(count, int64(0))
-    beyond = pc.greater(column, of.length.take(rec))
-    wrong = pc.or_(pc.greater(count, int64(MOST)), pc.and_(beyond, pc.invert(none)))
-    of.spoil(wrong, rec)
-    used = pc.invert(pc.fill_null(none, flag(True)))
-    count = pc.min_element_wise(count, int64(MOST))
-    line, column, rec, count = (of_day.filter(used) for of_day in (line, column, rec, count))
-    items = lines.of(*layout)
-    numbers = lines.by_kind(lambda kind: int(kind in layout), pa.int32())
-    item = pc.subtract(pc.cumulative_sum(numbers).take(line), int32(1))
+    lines = of.lines
+    items = lines.of(*MEDICAL.items)
+    owner = of.rec.take(items)
+    item, days = _marked(of, items, _used)
+    rec, column = owner.take(item), pc.shift_right(days, int64(_COUNT_BITS)).cast(pa.int32())
+    count = pc.bit_wise_and(days, int64(_COUNT))
+    of.spoil(pc.greater(column, of.length.take(rec)), rec)
     oral, seen = _unit_kinds(of)
     done = lines.by_kind(lambda kind: kind == "SI", pa.bool_()).take(items)
     visited = pc.and_(seen, done).take(item)
     key = _key(rec, column)
-    keys, admitted = _visits(of, rec, key, visited, counted)
+    keys, admitted = _visits(of, rec, key, visited, _counted(of))
     visit_rec = pc.shift_right(keys, int32(5))
     start = _day(of, visit_rec, pc.bit_wise_and(keys, int32(31)))
     start = pc.if_else(pc.is_valid(admitted.take(visit_rec)), admitted.take(visit_rec), start)
@@ -111,14 +94,44 @@ def days_of(of: Receipts) -> Days:
     )
 
 
-def _counted(of: Receipts, line: pa.Array, column: pa.Array, found: pa.Array) -> pa.Array:
+def _marked(
+    of: Receipts, lines: pa.Array, read: Callable[[list[str]], list[int]]
+) -> tuple[pa.Array, pa.Array]:
+    """Return what ``read`` makes of the rests of some lines, with the place among these of each.
+
+    The receipt of a line that it cannot read is spoilt.
+    """
+    places, made = each(of.lines.rest(lines), lambda rest: read(rest.split(",")))
+    found = pa.array(made, pa.list_(pa.int64())).take(places)
+    of.spoil(pc.is_null(found), of.rec.take(lines))
+    return pc.list_parent_indices(found).cast(pa.int32()), pc.list_flatten(found)
+
+
+def _used(rest: list[str]) -> list[int]:
+    """Return column and count, as one number, of each day of an item."""
+    made = []
+    for column, field in enumerate(rest[BEFORE_DAYS : BEFORE_DAYS + 31], 1):
+        if field and (count := whole_number(field)):
+            if count > MOST:
+                raise Unreadable("uke.field")
+            made.append(column << _COUNT_BITS | count)
+    return made
+
+
+def _counted(of: Receipts) -> pa.Array:
     """Return the days that JD counts, of receipts of outpatients, as keys."""
-    rec = of.rec.take(line)
-    marked = mapped(found, lambda mark: mark.strip() == COUNTED_DAY, pa.bool_())
-    own = pc.equal(of.lines.get(line, 1), text(INSURED))
-    inside = pc.less_equal(column, of.length.take(rec))
-    counts = pc.and_(pc.and_(marked, own), pc.and_(inside, pc.invert(of.inpatient.take(rec))))
-    return _key(rec, column).filter(counts)
+    lines = of.lines.of("JD")
+    if not len(lines):
+        return lines
+    own = pc.equal(of.lines.get(lines, 1), text(INSURED))
+    lines = lines.filter(pc.and_(own, pc.invert(of.inpatient.take(of.rec.take(lines)))))
+    line, column = _marked(of, lines, _counted_days)
+    rec, column = of.rec.take(lines).take(line), column.cast(pa.int32())
+    return _key(rec, column).filter(pc.less_equal(column, of.length.take(rec)))
+
+
+def _counted_days(rest: list[str]) -> list[int]:
+    return [n for n, mark in enumerate(rest[:31], 1) if mark.strip() == COUNTED_DAY]
 
 
 def _unit_kinds(of: Receipts) -> tuple[pa.Array, pa.Array]:

@@ -9,13 +9,23 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm.scalars import int32, null, text
+from sekisho.cdm.scalars import int32, text
+from sekisho.provider.readers.uke_layouts import MEDICAL
 from sekisho.provider.records import Unreadable
 
 T = TypeVar("T")
 BORDERS = ("RE", "IR", "YK", "MN", "GO")
 """Record types that end the receipt before them."""
 _MOST_KINDS = 200
+BEFORE_DAYS = 7
+"""Fields of the rest of an item's line that stand before its columns of days."""
+JD_DAYS = 2
+_ALL = -1
+_REST = {
+    "RE": MEDICAL.search + 1,
+    "JD": JD_DAYS,
+    **{kind: at.days - BEFORE_DAYS for kind, at in MEDICAL.items.items()},
+}
 
 
 @dataclass(frozen=True)
@@ -23,14 +33,18 @@ class Split:
     """Lines, all of them decoded.
 
     Args:
-        raw: the lines as bytes, without what ends them.
-        offsets: int32, the first field of each line in ``values``, and the end of the last.
-        count: int32, how many fields each line has; empty ones at its end are not in ``values``.
+        raw: the lines as bytes, without the newline that ends them.
+        start: int32, the first field of each line in ``values``.
+        size: int32, how many fields each line has there; empty ones at its end are left out, and
+            what stands from field `rest_of` on is one.
+        count: int32, how many fields each line has in the file; a rest counts as one.
+        values: all fields, and at the end an empty one for those that are not there.
         kinds: each record type, and `kind`: its place of each line.
     """
 
     raw: pa.Array = field(repr=False)
-    offsets: pa.Array = field(repr=False)
+    start: pa.Array = field(repr=False)
+    size: pa.Array = field(repr=False)
     count: pa.Array = field(repr=False)
     values: pa.Array = field(repr=False)
     kinds: list[str]
@@ -41,16 +55,11 @@ class Split:
 
     def part(self, first: int, end: int) -> Split:
         """Return some of the lines."""
-        size = end - first
-        low, high = self.offsets[first].as_py(), self.offsets[end].as_py()
-        return Split(
-            self.raw.slice(first, size),
-            pc.subtract(self.offsets.slice(first, size + 1), int32(low)),
-            self.count.slice(first, size),
-            self.values.slice(low, high - low),
-            self.kinds,
-            self.kind.slice(first, size),
+        raw, start, size, count, kind = (
+            column.slice(first, end - first)
+            for column in (self.raw, self.start, self.size, self.count, self.kind)
         )
+        return Split(raw, start, size, count, self.values, self.kinds, kind)
 
     def by_kind(self, of: Callable[[str], Any], type_: pa.DataType) -> pa.Array:
         """Return for each line what ``of`` says of its record type."""
@@ -63,12 +72,7 @@ class Split:
 
     def at(self, lines: pa.Array, index: int) -> pa.Array:
         """Return one field of some lines; empty where a line lacks it."""
-        places = pc.add(self.offsets.take(lines), int32(index))
-        there = pc.less(places, self.offsets[1:].take(lines))
-        if pc.all(there).as_py() is not False:
-            return self.values.take(places)
-        found = self.values.take(pc.if_else(there, places, null(places)))
-        return pc.fill_null(found, text(""))
+        return self._found(lines, int32(index))
 
     def get(self, lines: pa.Array, index: int) -> pa.Array:
         """Return one field without the white space around it; empty where a line lacks it."""
@@ -76,12 +80,28 @@ class Split:
             return pa.repeat(text(""), len(lines))
         return pc.utf8_trim_whitespace(self.at(lines, index))
 
-    def filled(self) -> tuple[pa.Array, pa.Array, pa.Array]:
-        """Return line, place in it, and text of each field that is not empty."""
-        places = pc.indices_nonzero(pc.binary_length(self.values))
-        lines = pc.list_parent_indices(pa.ListArray.from_arrays(self.offsets, self.values))
-        lines = lines.take(places).cast(pa.int32())
-        return lines, pc.subtract(places.cast(pa.int32()), self.offsets.take(lines)), places
+    def rest(self, lines: pa.Array) -> pa.Array:
+        """Return what stands from field `rest_of` on, with its commas."""
+        index = pa.array([rest_of(kind) for kind in self.kinds], pa.int32())
+        return self._found(lines, index.take(self.kind.take(lines)))
+
+    def _found(self, lines: pa.Array, index: pa.Array | pa.Scalar) -> pa.Array:
+        return self.values.take(self._places(lines, index))
+
+    def _places(self, lines: pa.Array, index: pa.Array | pa.Scalar) -> pa.Array:
+        places = pc.add(self.start.take(lines), index)
+        there = pc.less(index, self.size.take(lines))
+        if pc.all(there).as_py() is not False:
+            return places
+        return pc.if_else(there, places, int32(len(self.values) - 1))
+
+
+def rest_of(kind: str) -> int:
+    """Return the field of lines of a record type from which on they are not split.
+
+    There stand columns of days, which are alike in many lines, and in RE what is hardly used.
+    """
+    return _REST.get(kind, _ALL)
 
 
 def split(data: bytes) -> Split | None:
@@ -92,25 +112,54 @@ def split(data: bytes) -> Split | None:
     """
     if b"\0" in data:
         return None
-    data = data.replace(b"\r\n", b"\n")
-    raw = pc.split_pattern(pa.array([data.removesuffix(b"\n")], pa.binary()), b"\n").flatten()
-    decoded = _decoded(raw)
+    raw = pc.split_pattern(_whole(data, pa.binary()), b"\n").flatten()
+    if data.endswith(b"\n"):
+        raw = raw[:-1]
+    found = raw.dictionary_encode()  # most lines stand in a file more than once
+    same = found.indices
+    decoded = _decoded(found.dictionary)
     if decoded is None:
         return None
-    if b"\r" in data:
-        decoded = pc.utf8_rtrim(decoded, characters="\r")
-    count = pc.add(pc.count_substring(decoded, ","), int32(1))
-    # most lines end in day columns that are empty: these need not be made to be empty
-    fields = pc.split_pattern(pc.ascii_rtrim(decoded, characters=","), ",")
-    kinds = fields.values.take(fields.offsets[:-1]).dictionary_encode()
-    found = kinds.dictionary.to_pylist()
-    if len(found) > _MOST_KINDS or any(kind[:1].isdigit() for kind in found):
+    ended = pc.ascii_rtrim(decoded, characters="\r")
+    filled = pc.ascii_rtrim(ended, characters=",")
+    start, size, values = _fields(filled)
+    empty = pc.subtract(pc.binary_length(ended), pc.binary_length(filled))
+    kinds = values.take(start).dictionary_encode()
+    names = kinds.dictionary.to_pylist()
+    if len(names) > _MOST_KINDS or any(kind[:1].isdigit() for kind in names):
         return None
-    return Split(raw, fields.offsets, count, fields.values, found, kinds.indices)
+    count = pc.add(size, empty)
+    start, size, count, kind = (column.take(same) for column in (start, size, count, kinds.indices))
+    return Split(raw, start, size, count, values, names, kind)
+
+
+def _fields(lines: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array]:
+    """Split lines at their commas, each as far as its record type says.
+
+    Returns:
+        For each line where its fields begin and how many they are; all fields, and an empty one.
+    """
+    begins = pc.utf8_slice_codeunits(lines, 0, 3).dictionary_encode()
+    limits = [rest_of(one.removesuffix(",")) for one in begins.dictionary.to_pylist()]
+    limit = pa.array(limits, pa.int8()).take(begins.indices)
+    found = list[tuple[pa.Array, pa.Array, pa.Array]]()
+    values, before = list[pa.Array](), 0
+    for most in sorted(set(limits)):
+        mine = pc.indices_nonzero(pc.equal(limit, pa.scalar(most, pa.int8()))).cast(pa.int32())
+        fields = pc.split_pattern(lines.take(mine), ",", max_splits=most)
+        starts = pc.add(fields.offsets[:-1], int32(before))
+        found.append((mine, starts, pc.list_value_length(fields)))
+        values.append(fields.values)
+        before += len(fields.values)
+    mine, starts, sizes = (pa.concat_arrays(parts) for parts in zip(*found, strict=True))
+    last = len(lines) - 1
+    start, size = (pc.scatter(of, mine, max_index=last) for of in (starts, sizes))
+    nothing = pa.array([""], pa.string())
+    return start, size, pa.concat_arrays([*values, nothing])
 
 
 def _decoded(raw: pa.Array) -> pa.Array | None:
-    """Decode lines; most are of ASCII alone, which costs nothing to decode."""
+    """Decode lines; those of ASCII alone cost nothing to decode."""
     _, offsets, data = raw.buffers()
     plain = pa.Array.from_buffers(pa.string(), len(raw), [None, offsets, data], offset=raw.offset)
     other = pc.invert(pc.string_is_ascii(plain))
@@ -120,10 +169,16 @@ def _decoded(raw: pa.Array) -> pa.Array | None:
     one = pa.ListArray.from_arrays(pa.array([0, len(found)], pa.int32()), found)
     joined = pc.binary_join(one, pa.scalar(b"\n", pa.binary()))[0].as_buffer()
     try:
-        decoded = pa.array([str(joined, "cp932")], pa.string())
+        decoded = _whole(str(joined, "cp932").encode(), pa.string())
     except UnicodeDecodeError:
         return None
     return pc.replace_with_mask(plain, other, pc.split_pattern(decoded, "\n").flatten())
+
+
+def _whole(data: bytes, type_: pa.DataType) -> pa.Array:
+    """Return a column of one text, which is not copied."""
+    _, offsets = pa.array([0, len(data)], pa.int32()).buffers()
+    return pa.Array.from_buffers(type_, 1, [None, offsets, pa.py_buffer(data)])
 
 
 def each(column: pa.Array, read: Callable[[str], T]) -> tuple[pa.Array, list[T | None]]:
