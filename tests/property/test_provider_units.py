@@ -15,7 +15,7 @@ def test_every_unit_but_the_last_of_its_name_is_replaced(runs: list[tuple[str, i
     units, seen = Units(), dict[str, list[int]]()
     called = [f"{name}{n}" if n % 2 else name for name, times in runs for n in range(times)]
     for number, name in enumerate(called):
-        units.extend(((name, number),))
+        units.extend([name], [number])
         seen.setdefault(name, []).append(number)
     replaced = [number for numbers in seen.values() for number in numbers[:-1]]
     assert sorted(units.replaced()) == sorted(replaced)

@@ -119,7 +119,7 @@ def test_a_folder_nobody_asks_for_is_not_made(tmp_path: Path) -> None:
 def test_every_beginning_of_a_unit_but_the_last_is_replaced(names: list[str]) -> None:
     units = Units()
     for number, name in enumerate(names):
-        units.extend(((name, number),))
+        units.extend([name], [number])
     expected = [n for n, name in enumerate(names) if name in names[n + 1 :]]
     assert sorted(units.replaced()) == expected
 
@@ -129,7 +129,7 @@ def test_units_are_found_again_in_whichever_slice_they_are(
 ) -> None:
     monkeypatch.setattr("sekisho.provider.units._AT_ONCE", 7)
     units = Units()
-    units.extend((str(number % 150), number) for number in range(200))
+    units.extend((str(number % 150) for number in range(200)), range(200))
     assert sorted(units.replaced()) == list(range(50))
 
 

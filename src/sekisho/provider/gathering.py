@@ -129,12 +129,12 @@ class Gathering:
             if outcomes[place] == _ASIDE and record.withdraws:
                 self._withdrawing.append((first + place, record.unit, record.record_type))
         begins = [record.part == 0 for record in records]
-        units = [
-            (record.unit, first + place)
+        named = [
+            place
             for place, record in enumerate(records)
             if begins[place] and (outcomes[place] != _REFUSED or not record.whole)
         ]
-        self._units.extend(units)
+        self._units.extend([records[p].unit for p in named], [first + place for place in named])
         numbers = self._patients
         patients = [
             numbers.setdefault(name, len(numbers)) if name else -1
@@ -289,7 +289,7 @@ class Gathering:
             begins[place - start] = 1
         told = zip(repeat(batch.who), range(first, end), strict=False)
         self._identities.update(zip(units, told, strict=True))
-        self._units.extend(zip(units, [ahead + n for n in batch.starts[first:end]], strict=True))
+        self._units.extend(units, [ahead + n for n in batch.starts[first:end]])
         patients = [self._patient_number(unit) for unit in units]
         unit_of = pc.subtract(batch.unit.slice(start, stop - start), int32(first))
         self._outcome += bytes_of(fates.outcome, start, stop)

@@ -23,13 +23,12 @@ class Units:
         self._halves = array("Q")
         self._numbers = array("I")
 
-    def extend(self, units: Iterable[tuple[str, int]]) -> None:
-        """Note which unit begins with which record, by its number; numbers ascend."""
-        digests = list[bytes]()
-        for unit, number in units:
-            digests.append(blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=16).digest())
-            self._numbers.append(number)
+    def extend(self, units: Iterable[str], numbers: Iterable[int]) -> None:
+        """Note which units begin, and with which records, by their numbers; these ascend."""
+        texts = [unit.encode("utf-8", "surrogatepass") for unit in units]
+        digests = [blake2b(text, digest_size=16).digest() for text in texts]
         self._halves.frombytes(b"".join(digests))
+        self._numbers.extend(numbers)
 
     def replaced(self) -> Iterator[int]:
         """Yield where units began that begin again later; the last beginning counts."""

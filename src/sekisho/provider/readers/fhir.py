@@ -35,6 +35,7 @@ _TAGGED: dict[str, type[Struct]] = {
     )
     for name in sorted(RESOURCE_TYPES)
 }
+BUNDLE = _TAGGED["Bundle"]
 _NAMES = {shape: name for name, shape in _TAGGED.items()}
 _DECODERS = {name: msgspec.json.Decoder(_TAGGED[name]) for name in _SHAPES}
 _ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[tuple(_TAGGED.values())])  # noqa: UP007

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from sekisho.provider.readers.fhir import (
+    BUNDLE,
     all_opened,
     check_text,
     is_text,
@@ -35,7 +36,7 @@ def read(path: Path, limits: Limits) -> Iterator[Record | Note]:
                     yield from _read(line, sound)
                 continue
             for number, (data, it) in enumerate(opened, run.before + 1):
-                if type_name(it) == "Bundle":
+                if type(it) is BUNDLE:
                     yield from _read(Line(number, data.rstrip(b"\r\n")), sound)
                 else:
                     yield read_resource(data, number, head=it)
