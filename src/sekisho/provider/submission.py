@@ -18,8 +18,9 @@ from sekisho.provider.balance import Line, lines_of
 from sekisho.provider.batches import Batch
 from sekisho.provider.columns import Rows, Tables
 from sekisho.provider.findings import Finding
-from sekisho.provider.gathering import Classify, Gathering, person_numbers
+from sekisho.provider.gathering import Classify, Gathering
 from sekisho.provider.objects import Leaving
+from sekisho.provider.patients import person_numbers
 from sekisho.provider.places import Places
 from sekisho.provider.profile import Profile
 from sekisho.provider.readers import format_of
@@ -196,7 +197,7 @@ def _prepared(
     scratch: Scratch,
 ) -> Prepared:
     keys = gathering.resolve()
-    counts = gathering.counts()
+    counts = gathering.records.counts()
     findings = gathering.findings.all()
     gone = {
         body: gathering.withdrawn([c for c, to in bodies.items() if to == body])
@@ -221,18 +222,18 @@ def _prepared(
             own,
             _refusals(findings, {line.record_type for line in own}, digests),
             tuple(sorted(set(digests.values()))),
-            tuple(one for c in classes for n, one in gathering.objects[c] if gathering.is_sent(n)),
+            gathering.objects_of(classes),
             gone[body],
         )
     return Prepared(
         parts,
         balance,
         {kind: sum(of.values()) for kind, of in sorted(counts.items())},
-        gathering.reasons(),
+        gathering.records.reasons(),
         {kind: n for kind, n in sorted(gathering.dropped.items()) if n},
         findings,
         digests,
-        gathering.places(),
+        gathering.records.places(),
         scratch,
     )
 
@@ -320,7 +321,7 @@ def _tags(
     gathering: Gathering, classes: Sequence[str], persons: Sequence[int], random: RandomBytes
 ) -> dict[int, Tag]:
     """Return person number → fresh tag, for the persons of whom the body gets a record."""
-    wanted = {persons[p] for c in classes for p in gathering.persons_of(c)}
+    wanted = {persons[p] for c in classes for p in gathering.patients_of(c)}
     return {number: new_tag(random) for number in sorted(wanted)}
 
 
@@ -330,7 +331,7 @@ def _tables(
     persons: Sequence[int],
     tags: Mapping[int, Tag],
 ) -> Tables:
-    alive = gathering.alive
+    alive = gathering.records.sent
     by_patient = pa.array([tags.get(number) for number in persons], pa.string())
     made = {}
     for table in TABLES:
