@@ -47,7 +47,7 @@ _SEX_FORMS: Final = "Sex is 1 or 2 (receipts), or male, female, other, unknown (
 _ELDERLY: Final = "39"  # 法別番号 of 後期高齢者医療: its number is a person's own and has no 枝番
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PersonKey:
     """One person's key. Only what identifies is in it: equal keys are one person.
 
@@ -72,7 +72,7 @@ class PersonKey:
                 "Birth date and sex belong, both, to keys of a shared number or a name alone."
             )
         if self.method != "local":  # there `local` decides
-            _refuse_my_number(self.value, *self.value.split(":"))
+            _refuse_my_number(*self.value.split(":"))
 
 
 def insured(
@@ -90,7 +90,7 @@ def insured(
     and ``sex`` complete it.
     """
     _refuse_my_number(insurer, symbol, number, branch)
-    payer = _digits(insurer, 8, "The insurer's number (保険者番号)").zfill(8)
+    payer = _insurer(insurer)
     symbol, number = fold(symbol, upper=True), fold(number, upper=True)
     if ":" in symbol + number or not number:
         raise _malformed("The insured number (番号) is empty, or it or the symbol holds a colon.")
@@ -251,6 +251,11 @@ def _parts(value: str) -> tuple[str, str, str, str]:
     if len(parts) != 4:
         raise _malformed("An insured person's identifier has four parts between three colons.")
     return parts[0], parts[1], parts[2], parts[3]
+
+
+@lru_cache(maxsize=1 << 12)
+def _insurer(text: str) -> str:
+    return _digits(text, 8, "The insurer's number (保険者番号)").zfill(8)
 
 
 def _digits(text: str, longest: int, what: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date
-from typing import Final
+from typing import Final, ParamSpec
 
 from msgspec import Struct
 
@@ -25,6 +26,7 @@ from sekisho.pseudonym.identifiers import (
 )
 from sekisho.pseudonym.numbers import is_my_number
 
+_P = ParamSpec("_P")
 USABLE: Final = (JP_INSURED, JP_PUBLIC_PAYER, US_SSN, "urn:oid:2.16.840.1.113883.4.1")
 """Systems whose values identify a person anywhere, the best first."""
 PSEUDONYMISED: Final = "person.pseudonymised"
@@ -115,9 +117,16 @@ def doubts(key: PersonKey | None) -> tuple[str, ...]:
 def key_of(
     system: str, value: str, birth: date | None = None, sex: str | None = None
 ) -> tuple[PersonKey | None, str]:
-    """Return the key, or None and the finding's code."""
+    """Return the key of a FHIR identifier, or None and the finding's code."""
+    return made_key(identified, system, value, birth=birth, sex=sex)
+
+
+def made_key(
+    make: Callable[_P, PersonKey], *args: _P.args, **named: _P.kwargs
+) -> tuple[PersonKey | None, str]:
+    """Return the key that is made of some arguments, or None and the finding's code."""
     try:
-        return identified(system, value, birth=birth, sex=sex), ""
+        return make(*args, **named), ""
     except Refusal:
         return None, MY_NUMBER
     except UserError:

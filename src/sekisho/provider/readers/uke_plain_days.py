@@ -70,7 +70,7 @@ def days_of(of: Receipts) -> Days:
     visit_rec = pc.shift_right(keys, int32(5))
     start = _day(of, visit_rec, pc.bit_wise_and(keys, int32(31)))
     start = pc.if_else(pc.is_valid(admitted.take(visit_rec)), admitted.take(visit_rec), start)
-    everyone = pa.array(range(len(of)), pa.int32())
+    everyone = pa.arange(0, len(of)).cast(pa.int32())
     low = pc.search_sorted(keys, _key(everyone, int32(0)), side="left").cast(pa.int32())
     high = pc.search_sorted(keys, _key(everyone, int32(31)), side="right").cast(pa.int32())
     first_visit = pc.if_else(pc.less(low, high), low, null(low))
@@ -164,7 +164,7 @@ def _visits(
     admitted = mapped(told, lambda day: uke_day(day) if day else None, pa.int32())
     admitted = pc.if_else(of.inpatient, admitted, null(admitted))
     of.spoil(pc.and_(of.inpatient, pc.and_(pc.not_equal(told, text("")), pc.is_null(admitted))))
-    everyone = pa.array(range(len(of)), pa.int32())
+    everyone = pa.arange(0, len(of)).cast(pa.int32())
     settled = everyone.filter(pc.is_valid(admitted))
     found = [_key(settled, int32(0))]
     outside = pc.invert(of.inpatient)

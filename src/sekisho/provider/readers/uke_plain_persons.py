@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import repeat
 from typing import Any
 
@@ -11,16 +12,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm.scalars import text
-from sekisho.provider.readers.fhir_patient import doubts, key_of
+from sekisho.provider.readers.fhir_patient import doubts, made_key
 from sekisho.provider.readers.uke_layouts import MEDICAL
 from sekisho.provider.readers.uke_receipt import identity_of
 from sekisho.provider.readers.uke_split import mapped, rest_of
 from sekisho.provider.readers.uke_values import calendar_date
 from sekisho.provider.records import Identity
-from sekisho.pseudonym.identifiers import JP_INSURED, JP_PUBLIC_PAYER
+from sekisho.pseudonym.identifiers import insured, public_payer
 from sekisho.pseudonym.numbers import is_my_number
 
-_SIMPLE = "^[0-9A-Za-z０-９Ａ-Ｚａ-ｚ]{0,11}$"  # too short for an individual number
+_SIMPLE = "^[!-9;-~！-９；-～ぁ-ゖァ-ヺー一-鿿]{0,11}$"
+"""Characters that each stay one in a folded text, no colon; too short for an individual number."""
 _CHART = "^[!-~]{0,11}$"
 _KANA = MEDICAL.kana - rest_of("RE")
 
@@ -84,8 +86,9 @@ class Persons:
         """Return which have, by the mere shape of their numbers, a key without a doubt."""
         payer, symbol, number = self.numbers
         matches = pc.match_substring_regex
-        insurer = mapped(payer, lambda field: _is_payer(JP_INSURED, f"{field}::1:01"), pa.bool_())
-        public = mapped(payer, lambda field: _is_payer(JP_PUBLIC_PAYER, f"{field}::1:"), pa.bool_())
+        own, nobody = self.insured, text("")
+        insurer = mapped(pc.if_else(own, payer, nobody), _is_insurer, pa.bool_())
+        public = mapped(pc.if_else(own, nobody, payer), _is_public_payer, pa.bool_())
         simple = pc.and_(matches(symbol, _SIMPLE), matches(number, _SIMPLE))
         simple = pc.and_(simple, matches(self.branch, "^[0-9]{0,2}$"))
         simple = pc.and_(pc.and_(simple, pc.not_equal(number, text(""))), insurer)
@@ -98,8 +101,15 @@ def _kana(rest: str) -> str:
     return fields[_KANA].strip() if len(fields) > _KANA else ""
 
 
-def _is_payer(system: str, value: str) -> bool:
-    key, _ = key_of(system, value)
+@lru_cache(maxsize=1 << 12)
+def _is_insurer(field: str) -> bool:
+    key, _ = made_key(insured, field, "", "1", "01")
+    return key is not None and not doubts(key)
+
+
+@lru_cache(maxsize=1 << 12)
+def _is_public_payer(field: str) -> bool:
+    key, _ = made_key(public_payer, field, "1")
     return key is not None and not doubts(key)
 
 

@@ -68,7 +68,7 @@ def head_rows(of: Receipts, days: Days) -> Iterator[BatchRows]:
     yield BatchRows(
         "visit_occurrence",
         of.heads.take(rec),
-        pa.array(range(number), pa.int32()),
+        pa.arange(0, number).cast(pa.int32()),
         {
             "visit_concept_id": pc.if_else(inside, int64(9201), int64(9202)),
             "visit_start_date": start,

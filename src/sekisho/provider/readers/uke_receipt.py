@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import date
 
 from sekisho.provider.readers import uke_dispensing, uke_dpc
-from sekisho.provider.readers.fhir_patient import doubts, key_of, name_key
+from sekisho.provider.readers.fhir_patient import doubts, made_key, name_key
 from sekisho.provider.readers.persons import person_row
 from sekisho.provider.readers.uke_layouts import RECEIPT_TYPES, Layout, layout_of
 from sekisho.provider.readers.uke_lines import Context, UkeLine, disease, item, unit_kinds
@@ -30,7 +30,7 @@ from sekisho.provider.records import (
     refused,
     row,
 )
-from sekisho.pseudonym.identifiers import JP_INSURED, JP_LOCAL, JP_PUBLIC_PAYER
+from sekisho.pseudonym.identifiers import JP_LOCAL, insured, public_payer
 
 SEXES = {"1": "male", "2": "female"}
 VISITED = ("11", "12")  # 診療識別: 初診, 再診
@@ -309,9 +309,9 @@ def identity_of(
         chart: the institution's own number, under its system.
     """
     if kind == "KO":
-        key, problem = key_of(JP_PUBLIC_PAYER, f"{numbers[0]}::{numbers[1]}:")
+        key, problem = made_key(public_payer, *numbers[:2])
     else:
-        key, problem = key_of(JP_INSURED, ":".join((*numbers, branch)), birth, sex)
+        key, problem = made_key(insured, *numbers, branch, birth=birth, sex=sex)
     others = (chart,) if chart[1] else ()
     by_name = name_key(kana, birth, sex)
     return Identity((unit,), key, problem, others, by_name, doubts(key), kana)
