@@ -14,9 +14,9 @@ import jsonschema
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from sekisho.body.keyring import converter_files, read_converter
 from sekisho.common.errors import UserError
 from sekisho.common.ids import Domain, project_domain
-from sekisho.common.secretfile import read_secret
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
 from sekisho.framework import framework_files
@@ -85,8 +85,9 @@ class Run:
         return bytes(element)
 
     def _converters(self) -> Iterator[ConverterKeys]:
-        for file in sorted((self.folder / "bodies").glob("*/keys/converter")):
-            yield ConverterKeys.from_bytes(read_secret(file))
+        for keys in sorted((self.folder / "bodies").glob("*/keys")):
+            if converter_files(keys):
+                yield read_converter(keys)
 
     def receipts(self) -> Iterator[Json]:
         """Yield the payloads of all landing receipts, their signatures verified."""

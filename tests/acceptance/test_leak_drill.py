@@ -21,12 +21,13 @@ import pytest
 from runs import Run
 from typer.testing import CliRunner
 
+from sekisho.body.keyring import converter_files, read_converter
 from sekisho.commands import app
 from sekisho.common.errors import TamperError
 from sekisho.common.ids import Domain, body_domain, project_domain, registry_domain
 from sekisho.common.secretfile import read_secret
 from sekisho.framework import Framework, find, load
-from sekisho.pseudonym import ConverterKeys, Element, Scalar, element_of, unwrap
+from sekisho.pseudonym import Element, Scalar, element_of, unwrap
 from sekisho.pseudonym.group import ONE, multiply, scalar_inverse, scalar_product
 
 pytestmark = pytest.mark.xdist_group("first-study")
@@ -71,8 +72,8 @@ def scalars(home: Path, framework: Framework) -> Iterator[Scalar]:
     """Yield all scalars in a folder: domain secrets; of a converter, all that follow from its."""
     for file in sorted((home / "keys").glob("domain-*.key")):
         yield Scalar(read_secret(file))
-    if (home / "keys" / "converter").exists():
-        keys = ConverterKeys.from_bytes(read_secret(home / "keys" / "converter"))
+    if converter_files(home / "keys"):
+        keys = read_converter(home / "keys")
         yield keys.of(0).share
         for domain in domains(framework):
             yield keys.factor(domain, 0)
@@ -147,9 +148,7 @@ def test_both_converters_together_identify_so_the_search_finds_what_is_there(
 ) -> None:
     """The row of the table that claims no safety, and the reason why they are two bodies."""
     own = pseudonyms(homes(run)["national"])
-    keys = [
-        ConverterKeys.from_bytes(read_secret(homes(run)[c] / "keys/converter")) for c in CONVERTERS
-    ]
+    keys = [read_converter(homes(run)[c] / "keys") for c in CONVERTERS]
     factors = {one.factor(body_domain("national"), 0) for one in keys}
     found = sum(multiply(z, h) in own for h in dictionary(run) for z in products(factors))
     assert found > PEOPLE / 2

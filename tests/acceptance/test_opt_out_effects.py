@@ -17,16 +17,14 @@ import pytest
 from msgspec.structs import replace
 from runs import ROOT, Rehearsals, Run
 
-from sekisho.body.keyring import load_keys
+from sekisho.body.keyring import converter_files, load_keys, read_converter
 from sekisho.common.ids import body_domain
-from sekisho.common.secretfile import read_secret
 from sekisho.data.lake import Lake
 from sekisho.exchange import jws
 from sekisho.exchange.directory import Directory
 from sekisho.exchange.transfer import RECEIPT
 from sekisho.pseudonym.group import multiply
 from sekisho.pseudonym.identifiers import element_of
-from sekisho.pseudonym.keys import ConverterKeys
 from sekisho.rehearsal.model import Complaint
 from sekisho.rehearsal.play import Play
 from sekisho.rehearsal.scenario import OptOut, Person, Scenario, read_scenario
@@ -139,8 +137,8 @@ def traces(run: Run, number: int) -> Iterator[Traces]:
 def wrapped_at(run: Run, body: str, number: int) -> str:
     """Return a person's pseudonym as the body keeps it; only a test has all the keys for this."""
     element = element_of(run.scenario.key_of(Person(number=number)))
-    for file in sorted((run.folder / "bodies").glob("*/keys/converter")):
-        secret = ConverterKeys.from_bytes(read_secret(file))
+    for keys in filter(converter_files, sorted((run.folder / "bodies").glob("*/keys"))):
+        secret = read_converter(keys)
         element = multiply(secret.factor(body_domain(body), 0), element)
     return load_keys(run.folder / "bodies" / body / "keys").wrap(element)
 

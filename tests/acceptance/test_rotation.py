@@ -1,5 +1,7 @@
-"""A rehearsal in which an epoch ends: a holder is killed on the way, and results stay the same.
+"""A rehearsal in which epochs end: a holder is killed on the way, and results stay the same.
 
+One ends before the project is permitted, one while it is open. When nothing needs the first one's
+secrets any more the converters destroy them, and one of them comes back from a backup that has it.
 When all is over the lane takes its permit back, and the project closes.
 """
 
@@ -7,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,13 +22,16 @@ import pytest
 from msgspec.structs import replace
 from runs import Rehearsals, Run, first_study
 
-from sekisho.body.flows.atrest import PLACES, STAYS
+from sekisho.body.flows.atrest import APART, PLACES
+from sekisho.body.keyring import converter_files, read_converter
 from sekisho.common.errors import TamperError
 from sekisho.common.ids import body_domain, registry_domain
+from sekisho.common.randomness import system_random
 from sekisho.common.secretfile import read_secret
 from sekisho.control.ledger import TileLog
+from sekisho.exchange.keys import SealKey
 from sekisho.framework import collectors, find, lanes, load
-from sekisho.pseudonym import ConverterKeys, element_of
+from sekisho.pseudonym import element_of
 from sekisho.pseudonym.group import multiply
 from sekisho.pseudonym.wrap import unwrap, wrap
 from sekisho.rehearsal import cast
@@ -36,13 +42,17 @@ from sekisho.rehearsal.verification import verify
 pytestmark = pytest.mark.xdist_group("first-study")
 
 FRAMEWORK = "2-1"
+CONVERTERS = ("converter", "oversight")
+ROTATIONS = (6, 35)
+"""Days on which an epoch ends."""
 LEAKED, TOLD = "alpha", "1310000001"
 """Whose folder leaks, and which of its providers answers."""
 WRAPPED = re.compile(r"[0-9a-f]{96}")
 
 
 class Drill(Play):
-    """Kills a holder in the middle of a rotation; at the end takes the permit back."""
+    """Kills a holder in the middle of a rotation; at the end destroys the first epoch's secrets
+    and takes the permit back."""
 
     def rotate(self) -> None:
         holder = collectors(self.framework, "basic")[0]
@@ -54,11 +64,32 @@ class Drill(Play):
 
     def fetch_released(self) -> None:
         super().fetch_released()
+        self.destroy_former_secrets()
+        self.look(self.scenario.view)
         self.tell_of_a_leak()
         for asked in self.scenario.application:
             lane = lanes(self.framework, self.kinds.classes_of_tables(asked.tables))[0].body
             said = {"application": asked.id, "code": "drill"}
             self.stage.tell(cast.chair(lane), lane, "review/revoke", said)
+        self.stage.settle()
+
+    def destroy_former_secrets(self) -> None:
+        """Destroy what the first epoch needed; bring a converter back that still has it."""
+        first, recovery = CONVERTERS[0], SealKey.generate(system_random)
+        home, saved, key = (self.folder / part for part in (f"bodies/{first}", "saved", "recovery"))
+        recovery.write(key)
+        sekisho("backup", "--body", home, "--out", saved, "--recipient", recovery.recipient)
+        for converter in CONVERTERS:
+            sekisho("keys", "destroy", self.folder, 0, "--converter", converter)
+        self.stage.settle()
+        refused = run("keys", "destroy", self.folder, 1, "--converter", first)
+        (self.folder / "refused").write_text(f"{refused.returncode}\n{refused.stderr.decode()}")
+        self.stage.fleet.kill(first)
+        shutil.move(home, self.folder / "lost")
+        place = ("--directory", self.folder / "directory.json", "--to", home)
+        sekisho("restore", saved, *place, "--identity", key)
+        assert (home / "keys" / "converter.0").exists()
+        self.stage.fleet.restart(first)
         self.stage.settle()
 
     def tell_of_a_leak(self) -> None:
@@ -92,13 +123,22 @@ class Drill(Play):
 
 
 def sekisho(*arguments: object) -> bytes:
+    done = run(*arguments)
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout
+
+
+def run(*arguments: object) -> subprocess.CompletedProcess[bytes]:
     told = [sys.executable, "-m", "sekisho", *map(str, arguments)]
-    return subprocess.run(told, check=True, capture_output=True).stdout
+    return subprocess.run(told, check=False, capture_output=True)
 
 
 @pytest.fixture(scope="module")
 def rotated(rehearsals: Rehearsals) -> Run:
-    scenario = replace(first_study().with_framework(FRAMEWORK), rotation=(Rotation(6),))
+    scenario = replace(
+        first_study().with_framework(FRAMEWORK),
+        rotation=tuple(Rotation(day) for day in ROTATIONS),
+    )
     return rehearsals.get("rotated", lambda: scenario, play=Drill)
 
 
@@ -125,17 +165,55 @@ def test_released_files_are_the_same_bytes_as_without_a_rotation(
     assert rotated.released("kidney") == study(FRAMEWORK).released("kidney") != {}
 
 
+def test_persons_see_the_same_uses_as_without_a_rotation_also_after_the_secrets_are_gone(
+    rotated: Run, study: Callable[[str], Run]
+) -> None:
+    views = study(FRAMEWORK).report["views"]
+    assert any(one["used"] for one in views)
+    assert rotated.report["views"] == [*views, *views]
+
+
+def test_the_first_epochs_secrets_are_gone_and_stay_so_after_a_restore(rotated: Run) -> None:
+    for name in CONVERTERS:
+        home = rotated.folder / "bodies" / name
+        assert sorted(converter_files(home / "keys")) == [1, 2]
+        (entry,) = entries(home, "key.destruction", phase="followed" if name == "converter" else "")
+        assert entry["epoch"] == 0
+    assert not (rotated.folder / "lost" / "keys" / "converter.0").exists()
+    for home in bodies(rotated):
+        said = {one["body"] for one in entries(home, "key.destroyed")}
+        assert said == set(CONVERTERS) - {home.name}
+    said = json.loads(sekisho("keys", "ceremony", rotated.folder, "--json"))
+    assert said["holds"]
+    assert {one["converter"] for one in said["destroyed"]} == set(CONVERTERS)
+    shown = json.loads(sekisho("keys", "show", rotated.folder, "--json"))
+    gone = [key["epoch"] for one in shown["bodies"] for key in one["keys"] if not key["digest"]]
+    assert gone == [0, 0]
+
+
+def test_a_secret_that_an_open_project_needs_is_refused_with_the_reason(rotated: Run) -> None:
+    code, _, said = (rotated.folder / "refused").read_text().partition("\n")
+    assert code == "3"
+    assert "keys.may-be-asked" in said or "keys.needed" in said
+
+
+def entries(home: Path, kind: str, phase: str = "") -> list[dict[str, Any]]:
+    found = [json.loads(line) for line in TileLog(home / "ledger").entries()]
+    told: list[dict[str, Any]] = [one["body"] for one in found if one["kind"] == kind]
+    return [one for one in told if not phase or one["phase"] == phase]
+
+
 def test_every_body_turned_and_the_converters_refuse_the_old_epoch(rotated: Run) -> None:
     for home in bodies(rotated):
         kept = {(kind, key): json.loads(data) for kind, key, data in records(home)}
-        assert kept["epoch", "now"]["epoch"] == 1
-        if (home / "keys" / "converter").exists():
+        assert kept["epoch", "now"]["epoch"] == 2
+        if home.name in CONVERTERS:
             assert kept["rotation", "now"]["phase"] == "over"
 
 
 def test_nothing_at_rest_is_a_pseudonym_of_the_old_epoch(rotated: Run) -> None:
-    files = sorted((rotated.folder / "bodies").glob("*/keys/converter"))
-    converters = [ConverterKeys.from_bytes(read_secret(file)) for file in files]
+    folders = [rotated.folder / "bodies" / name / "keys" for name in CONVERTERS]
+    converters = [read_converter(folder) for folder in folders]
     found = 0
     for home in bodies(rotated):
         key = read_secret(home / "keys" / "wrapping")
@@ -145,7 +223,7 @@ def test_nothing_at_rest_is_a_pseudonym_of_the_old_epoch(rotated: Run) -> None:
             element = element_of(number)
             for domain in (body_domain(home.name), registry_domain(home.name)):
                 wrapped = []
-                for epoch in (0, 1):
+                for epoch in (1, 2):
                     pseudonym = element
                     for converter in converters:
                         pseudonym = multiply(converter.factor(domain, epoch), pseudonym)
@@ -162,7 +240,7 @@ def test_wrapped_pseudonyms_are_nowhere_but_in_the_places_that_turn(
     name: str, rotated: Run, study: Callable[[str], Run]
 ) -> None:
     run = rotated if name == "rotated" else study(name)
-    known = {place.kind for place in PLACES} | set(STAYS)
+    known = {place.kind for place in PLACES} | set(APART)
     seen: set[str] = set()
     for home in bodies(run):
         key = read_secret(home / "keys" / "wrapping")

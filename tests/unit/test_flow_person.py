@@ -1,12 +1,7 @@
-"""A person's view in every framework: exactly the own uses, and nowhere a trace of the answer.
-
-Projects are put into the index as an environment would have sent them: with both converters'
-secrets a test can say what a person's pseudonym is; nobody in the system can.
-"""
+"""A person's view in every framework: exactly the own uses, and nowhere a trace of the answer."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,89 +10,25 @@ import pytest
 
 from memory_town import DESK, ROOT, SEED, START, MemoryClient, MemoryTown
 from sekisho.body.flows import alarms, uses
-from sekisho.common.canonical import digest_of, filled_up
+from sekisho.common.canonical import filled_up
 from sekisho.common.errors import SekishoError, UserError
 from sekisho.common.ids import uses_domain
 from sekisho.common.randomness import system_random
-from sekisho.control.uses import UseLog
 from sekisho.exchange import seal
 from sekisho.framework import desks, framework_files
-from sekisho.person import View, ask, collect
-from sekisho.pseudonym.group import Element, multiply
-from sekisho.pseudonym.identifiers import element_of
+from sekisho.person import ask, collect
+from sekisho.pseudonym.group import multiply
 from sekisho.synthetic import person_of
+from uses_world import HEART, KIDNEY, index, log_of, oversight, pseudonym, used, view
 
 FILES = {path.stem: path for path in framework_files(ROOT)}
 every_framework = pytest.mark.parametrize("framework", sorted(FILES))
-HEART, KIDNEY = {2, 3, 5}, {3, 4, 5}
-"""Persons of two projects; 3 and 5 are in both."""
 
 
 def town_of(framework: str, folder: Path) -> MemoryTown:
     town = MemoryTown(FILES[framework], folder)
     town.begin(START)
     return town
-
-
-def oversight(town: MemoryTown) -> str:
-    return str(town.framework.with_role("oversight")[0])
-
-
-def pseudonym(town: MemoryTown, application: str, person: int) -> Element:
-    element = element_of(person_of(SEED, person).key())
-    domain = uses_domain(application, oversight(town))
-    for service in town.services.values():
-        if "conversion" in service.body.rooms:
-            element = multiply(service.body.keys.converter().factor(domain, 0), element)
-    return element
-
-
-def log_of(town: MemoryTown, application: str, **known: Any) -> UseLog:
-    return UseLog(
-        application=application,
-        permit="0" * 64,
-        applicant="Example University",
-        purpose="research",
-        form="pseudonymised",
-        classes=("basic",),
-        body=town.framework.function_bodies[0],
-        starts=START,
-        expires=START + timedelta(days=365),
-        known_on=START,
-        **known,
-    )
-
-
-def index(town: MemoryTown, application: str, persons: Iterable[int]) -> None:
-    """Put a project into the index, with these persons."""
-    body = town.body(oversight(town))
-    kept: dict[str, list[str]] = {}
-    for wrapped in sorted(body.keys.wrap(pseudonym(town, application, one)) for one in persons):
-        kept.setdefault(wrapped[:2], []).append(wrapped)
-    for name, each in kept.items():
-        body.store.put(uses.INDEX, f"{application}:{name}", {"persons": each})
-    digests = {name: digest_of(each) for name, each in kept.items()}
-    log = log_of(
-        town, application, moved_on=START, received_on=START, made_on=START, buckets=digests
-    )
-    body.store.put(uses.LOG, application, log.payload())
-
-
-def view(town: MemoryTown, person: int, desk: str | None = None, **as_of: date) -> View | None:
-    """Ask as a person's client does."""
-    client: Any = MemoryClient(town, DESK)
-    directory = town.deployment.directory
-    spec = person_of(SEED, person).spec()
-    asked = ask(client, directory, town.framework, spec, system_random, desk=desk, **as_of)
-    town.settle()
-    seen = collect(client, directory, asked)
-    town.settle()
-    return seen
-
-
-def used(seen: View | None) -> set[str]:
-    assert seen is not None
-    return {project.application for project in seen.of("used")}
 
 
 @every_framework

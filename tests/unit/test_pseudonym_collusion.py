@@ -24,7 +24,7 @@ from sekisho.pseudonym.group import scalar_product as times
 
 X = person(7)
 ROTATED = [
-    ConverterKeys((ConverterSecret.generate(random), ConverterSecret.generate(random)))
+    ConverterKeys({epoch: ConverterSecret.generate(random) for epoch in (0, 1)})
     for random in (seeded("rotated", 1), seeded("rotated", 2))
 ]
 """Both converters after one rotation."""
@@ -186,6 +186,46 @@ def test_an_owner_with_the_ratios_of_a_rotation_and_one_converter_cannot_reach_t
         attacker.scalars |= {known.of(epoch).share, known.factor(A, epoch), known.rekey(A, epoch)}
     assert attacker.reaches(pseudonym)
     assert not attacker.reaches(X)
+
+
+@pytest.mark.parametrize("kept", [None, 0, 1], ids=["neither", "first keeps", "second keeps"])
+def test_old_pseudonyms_with_both_converters_later_secrets_reach_no_identity(
+    kept: int | None,
+) -> None:
+    """After both destroyed the secrets of epoch 0, or one of them did; pseudonyms stolen before."""
+    attacker = Attacker()
+    old = X
+    for converter in ROTATED:
+        old = multiply(converter.factor(A, 0), old)
+        attacker.scalars |= {converter.key_share(A, 0), converter.of(1).share}
+        attacker.scalars |= {converter.factor(A, 1), converter.rekey(A, 1)}
+    attacker.elements.add(old)
+    if kept is not None:
+        attacker.scalars.add(ROTATED[kept].factor(A, 0))
+    assert attacker.reaches(old)
+    assert not attacker.reaches(X)
+    attacker.scalars |= {converter.factor(A, 0) for converter in ROTATED}
+    assert attacker.reaches(X)  # what the destruction takes away
+
+
+def test_the_keeper_of_an_index_with_its_own_secrets_and_ratios_links_no_two_projects() -> None:
+    """The oversight body: second converter, and owner of every index, over a rotation."""
+    first, own = ROTATED
+    attacker = Attacker()
+    indexes = [Domain("uses:heart:oversight"), Domain("uses:kidney:oversight")]
+    stored = {}
+    for domain in indexes:
+        for epoch in (0, 1):
+            factors = [first.factor(domain, epoch), own.factor(domain, epoch)]
+            stored[domain, epoch] = multiply(factors[1], multiply(factors[0], X))
+            attacker.scalars |= {factors[1], first.key_share(domain, epoch)}
+        attacker.scalars.add(first.ratio(domain, 0, 1))
+    heart, kidney = ({stored[domain, epoch] for epoch in (0, 1)} for domain in indexes)
+    attacker.elements |= heart
+    assert all(attacker.reaches(one) for one in heart)
+    assert not any(attacker.reaches(one) for one in (*kidney, X))
+    attacker.scalars |= {first.factor(domain, 1) for domain in indexes}
+    assert all(attacker.reaches(stored[domain, 1]) for domain in indexes)
 
 
 def test_two_bodies_together_cannot_join_by_identifier(world: World) -> None:

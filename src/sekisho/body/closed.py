@@ -61,12 +61,19 @@ DOORS = TRANSFERS | {
     "conversion/epoch",
     "conversion/ratio",
     "status/epoch",
+    "status/key-destroyed",
+    "status/destroyed-keys",
     "conversion/key-share",
     "history/identities",
     "history/aliases",
     "rehearsal/clock",
     "rehearsal/queue",
 }
+
+USING_SECRETS = frozenset({"conversion/batch", "conversion/ratio", "conversion/key-share"})
+"""Doors of a converter that use its secrets: not before it knows which of them were destroyed."""
+CLOSED = "closed"
+"""The first step of a restored body, until it asked the others."""
 
 
 def state(body: Body) -> Json | None:
@@ -76,16 +83,22 @@ def state(body: Body) -> Json | None:
 
 def check_is_open(body: Body, endpoint: Endpoint) -> None:
     """Put a caller off whose door is not one of catching up."""
-    if endpoint.path in DOORS:
-        return
     waiting = state(body)
-    if waiting is not None:
+    if waiting is None:
+        return
+    if endpoint.mode == "query" and _may_not_yet(waiting, endpoint.path):
+        raise PeerError("peer.unreachable", f"{body.id} was restored and is not ready yet.")
+    if endpoint.path not in DOORS:
         raise PeerError(
             CATCHING_UP,
             f"{body.id} was restored from a backup and is closed until it has caught up.",
             rule="a restored body opens when opt-out lists, aliases and key epochs have caught up",
             next_step="send again later (bodies do so by themselves); it opens by itself",
         )
+
+
+def _may_not_yet(waiting: Json, path: str) -> bool:
+    return bool(waiting["step"] == CLOSED) and path in USING_SECRETS
 
 
 def wait_for(missing: Iterable[str]) -> None:
@@ -101,8 +114,11 @@ def wait_for(missing: Iterable[str]) -> None:
 
 def may_handle(body: Body, message: Incoming) -> bool:
     """Say whether a kept message may be handled now; one that may not waits."""
-    if state(body) is None:
+    waiting = state(body)
+    if waiting is None:
         return True
+    if _may_not_yet(waiting, message.path):
+        return False
     if message.path in TRANSFERS:
         return bool(kinds := reason_kinds(body, message)) and kinds <= KINDS
     return message.path in DOORS
@@ -152,7 +168,7 @@ def _begin(body: Body, marker: Marker) -> None:
         "made_at": marker.made_at.isoformat(),
         "previous": said["previous"],
         "size": marker.ledger_size,
-        "step": "closed",
+        "step": CLOSED,
         "day": (body.store.get(*duties.CUT_OFF) or {"day": ""})["day"],
     }
     data = canonical_json({"backup": marker.backup})

@@ -45,6 +45,7 @@ DUTIES: tuple[Duty, ...] = (
     Duty("analysis", "project:daily"),
     Duty("analysis", "countersign:daily"),
     Duty("oversight", "uses:daily"),
+    Duty("oversight", "indexturn:daily"),
     Duty("conversion", "epochs:daily"),
     Duty("history", "histories:daily"),
     Duty("review", "casework:daily"),

@@ -7,6 +7,7 @@ body gets shares only for domains that are its own (`sekisho.body.flows.conversi
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from sekisho.common.randomness import RandomBytes
 from sekisho.common.secretfile import read_secret, write_secret
 from sekisho.exchange.keys import SealKey, SigningKey
 from sekisho.pseudonym.group import Element, Scalar
-from sekisho.pseudonym.keys import ConverterKeys, domain_key
+from sekisho.pseudonym.keys import ConverterKeys, ConverterSecret, domain_key
 from sekisho.pseudonym.wrap import new_wrapping_key, unwrap, wrap
 
 
@@ -31,17 +32,23 @@ class Keyring:
     wrapping: bytes
     first_global_key: Element
 
+    @property
+    def is_converter(self) -> bool:
+        """Whether this body has a converter's secrets."""
+        return bool(converter_files(self.folder))
+
     def converter(self) -> ConverterKeys:
         """Return this converter's secrets; a body that is no converter has none."""
-        file = self.folder / CONVERTER
-        if not file.exists():
+        if not self.is_converter:
             raise Refusal("keys.no-converter", "This body is no converter.")
-        return ConverterKeys.from_bytes(read_secret(file))
+        return read_converter(self.folder)
 
     def begin_epoch(self, epoch: int, random: RandomBytes) -> ConverterKeys:
         """Return this converter's secrets with one for ``epoch``; drawn once, kept before use."""
-        keys = self.converter().with_epoch(epoch, random)
-        write_secret(self.folder / CONVERTER, keys.to_bytes())
+        before = self.converter()
+        keys = before.with_epoch(epoch, random)
+        if keys.newest > before.newest:
+            write_secret(converter_file(self.folder, epoch), keys.of(epoch).to_bytes())
         return keys
 
     def domain_secret(
@@ -65,7 +72,27 @@ class Keyring:
         return unwrap(self.wrapping, bytes.fromhex(wrapped))
 
 
-SIGNING, SEAL, WRAPPING, CONVERTER, GLOBAL = "signing", "seal", "wrapping", "converter", "global"
+SIGNING, SEAL, WRAPPING, GLOBAL = "signing", "seal", "wrapping", "global"
+_CONVERTER = re.compile(r"converter\.(\d+)")
+
+
+def converter_file(folder: Path, epoch: int) -> Path:
+    """Return where a converter's secret of one epoch lies."""
+    return folder / f"converter.{epoch}"
+
+
+def converter_files(folder: Path) -> dict[int, Path]:
+    """Return the files of a converter's secrets by epoch; a body that is no converter has none."""
+    found = {file: _CONVERTER.fullmatch(file.name) for file in folder.glob("converter.*")}
+    return {int(match[1]): file for file, match in found.items() if match}
+
+
+def read_converter(folder: Path) -> ConverterKeys:
+    """Read a converter's secrets. One that was overwritten and not removed yet is destroyed."""
+    read = {epoch: read_secret(file) for epoch, file in converter_files(folder).items()}
+    return ConverterKeys(
+        {e: ConverterSecret.from_bytes(one) for e, one in read.items() if any(one)}
+    )
 
 
 def _stem(domain: Domain) -> str:

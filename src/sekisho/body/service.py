@@ -37,6 +37,7 @@ from sekisho.common.errors import (
     UserError,
 )
 from sekisho.common.ids import new_id
+from sekisho.common.secretfile import destroy_secret
 from sekisho.common.storage import is_full, storage_full
 from sekisho.control.ledger import Entry
 from sekisho.exchange.directory import Directory
@@ -216,6 +217,8 @@ class Service:
                 path = Path(name)
                 if path.is_dir():
                     shutil.rmtree(path, ignore_errors=True)
+                elif path.parent == self.body.folders.keys:
+                    destroy_secret(path)
                 else:
                     path.unlink(missing_ok=True)
             self.body.store.drop(REMOVE, key)

@@ -17,7 +17,7 @@ import tomli_w
 
 from sekisho.body.config import BodyConfig, RehearsalOptions
 from sekisho.body.documents import Documents
-from sekisho.body.keyring import CONVERTER, GLOBAL, make_keys
+from sekisho.body.keyring import GLOBAL, converter_file, make_keys
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.randomness import RandomBytes, seeded, system_random
 from sekisho.common.secretfile import write_secret
@@ -125,7 +125,7 @@ def _ceremony(
     for role in CONVERTERS:
         keys = folder / "bodies" / framework.with_role(role)[0] / "keys"
         secret = ConverterSecret.generate(draw("converter", role))
-        write_secret(keys / CONVERTER, secret.to_bytes())
+        write_secret(converter_file(keys, 0), secret.to_bytes())
         previous = secret.public_step(previous)
         steps.append(bytes(previous).hex())
     assert previous is not None

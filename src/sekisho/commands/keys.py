@@ -1,32 +1,39 @@
-"""`sekisho keys`: which keys there are, a new epoch, a body cut off, the ceremony's record."""
+"""`sekisho keys`: which keys there are, a new epoch, a former secret's end, a body cut off, the
+ceremonies' records."""
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
 from sekisho.body.config import BodyConfig, Folders, read_config
+from sekisho.body.flows.destruction import records as destroyed_records
 from sekisho.body.keyring import Keyring, load_keys
 from sekisho.commands.output import OUT, show_json, show_table
 from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.clock import SystemClock
-from sekisho.common.errors import Refusal, SekishoError, TamperError, UserError
-from sekisho.common.ids import Domain, body_domain, project_domain, registry_domain
+from sekisho.common.errors import PeerError, Refusal, SekishoError, TamperError, UserError
+from sekisho.common.ids import Domain, body_domain, new_id, project_domain, registry_domain
 from sekisho.common.randomness import system_random
 from sekisho.common.secretfile import read_secret
 from sekisho.exchange.client import Client
+from sekisho.exchange.destruction import Destruction, read_destruction
 from sekisho.exchange.directory import Directory
 from sekisho.exchange.globalkey import GlobalKey, read_global_key
 from sekisho.framework import Framework, load
 from sekisho.pseudonym.group import Scalar, multiply_base
 
-app = typer.Typer(help="Keys of bodies: show, rotate, revoke, ceremony. Never a secret.")
+app = typer.Typer(help="Keys of bodies: show, rotate, destroy, revoke, ceremony. Never a secret.")
 
 Where = Annotated[Path, typer.Argument(metavar="DIR", help="a deployment's folder, or one body's")]
 AsJson = Annotated[bool, typer.Option("--json", help="print as JSON")]
+PAUSE = 0.2
+"""Seconds between two questions."""
 SHOWN = 16
 """Hex digits of a digest in a table; JSON has them all."""
 
@@ -97,10 +104,13 @@ def _shown(home: Home) -> dict[str, Any]:
             public = multiply_base(Scalar(read_secret(file)))
             epoch = int(file.suffixes[-2].lstrip("."))
             keys.append({"of": domain, "epoch": epoch, "digest": digest(public)})
-    if (home.folders.keys / "converter").exists():
-        for epoch, secret in enumerate(home.keys.converter().secrets):
-            step = secret.public_step(None)
-            keys.append({"of": "converter's step", "epoch": epoch, "digest": digest(step)})
+    if home.keys.is_converter:
+        own = home.keys.converter()
+        for epoch in range(own.newest + 1):
+            gone = epoch in own.destroyed
+            step = "" if gone else digest(own.of(epoch).public_step(None))
+            of = "converter's step (destroyed)" if gone else "converter's step"
+            keys.append({"of": of, "epoch": epoch, "digest": step})
     newest = max((record.epoch for record in records), default=0)
     return {"body": home.config.body, "epoch": newest, "keys": keys}
 
@@ -128,6 +138,47 @@ def rotate(
 
 
 @app.command()
+def destroy(
+    folder: Where,
+    epoch: Annotated[int, typer.Argument(min=0, help="the former epoch")],
+    converter: Annotated[str, typer.Option(help="the converter whose secret it is")],
+    wait: Annotated[float, typer.Option(help="seconds to wait for the answer")] = 60.0,
+    json: AsJson = False,
+) -> None:
+    """Destroy a converter's secret of a former epoch that nothing needs; its running body asks
+    every other one, and tells what still needs it."""
+    home = _of_converter(folder, converter)
+    order = {"epoch": epoch, "order": new_id(system_random)}
+    _tell(home, "conversion/destroy", order)
+    until = time.monotonic() + wait
+    while (said := _ordered(home, epoch))["order"] != order["order"]:
+        if time.monotonic() > until:
+            raise PeerError(
+                "keys.slow",
+                f"{converter} has not answered yet.",
+                next_step="see later: sekisho keys show",
+            )
+        time.sleep(PAUSE)
+    if said["state"] != "destroyed":
+        told = said["problem"]
+        code = told["type"].rpartition(":")[2]
+        raise Refusal(code, told["title"], rule=told["rule"], next_step=told["next"])
+    _said(json, {"told": converter, "destroyed": epoch})
+
+
+def _of_converter(folder: Path, name: str) -> Home:
+    """Return the folder of a converter, on this machine."""
+    for home in homes(folder):
+        if home.config.body == name and home.keys.is_converter:
+            return home
+    raise Refusal(
+        "keys.no-converter",
+        f"{folder}: {name} is no converter there.",
+        next_step="run the command on the converter's own machine, and name it as show does",
+    )
+
+
+@app.command()
 def revoke(
     folder: Where,
     body: Annotated[str, typer.Argument(help="the body that nobody may answer any longer")],
@@ -143,8 +194,8 @@ def revoke(
 
 @app.command()
 def ceremony(folder: Where, json: AsJson = False) -> None:
-    """Verify the records of the ceremonies in which the converters made the global keys."""
-    found, problems = [], []
+    """Verify the records of ceremonies: of global keys made, and of former secrets destroyed."""
+    found, gone, problems = [], [], []
     for home in homes(folder):
         for file in home.records():
             try:
@@ -153,17 +204,28 @@ def ceremony(folder: Where, json: AsJson = False) -> None:
                 found.append({"body": home.config.body, **_record(record)})
             except SekishoError as error:
                 problems.append({"body": home.config.body, "what": error.message})
+        for file in destroyed_records(home.folders.documents):
+            try:
+                said = read_destruction(file.read_text(), home.directory)
+                _check_destroyed(home, file, said)
+                gone.append({"body": home.config.body, **msgspec.to_builtins(said)})
+            except SekishoError as error:
+                problems.append({"body": home.config.body, "what": error.message})
     texts = {(one["epoch"], one["digest"]) for one in found}
     if len(texts) != len({epoch for epoch, _ in texts}):
         problems.append({"body": "*", "what": "Two bodies have two keys of one epoch."})
     if json:
-        show_json({"holds": not problems, "records": found, "problems": problems})
+        records = {"records": found, "destroyed": gone}
+        show_json({"holds": not problems, **records, "problems": problems})
     else:
         rows = [
             (one["body"], one["epoch"], one["on"], ", ".join(one["signers"]), one["digest"][:SHOWN])
             for one in found
         ]
         show_table("Ceremonies", ("kept at", "epoch", "on", "signed by", "global key"), rows)
+        if gone:
+            rows = [(one["body"], one["epoch"], one["on"], one["converter"]) for one in gone]
+            show_table("Secrets destroyed", ("kept at", "epoch", "on", "of"), rows)
         for problem in problems:
             OUT.print(f"{problem['body']}: {problem['what']}")
     if problems or not found:
@@ -177,12 +239,23 @@ def _check_record(home: Home, file: Path, record: GlobalKey) -> None:
         raise TamperError("keys.record", "A converter's step changed nothing.")
     if record.epoch == 0 and home.keys.first_global_key != record.key:
         raise TamperError("keys.record", "The body encrypts under another key than the record's.")
-    if (home.folders.keys / "converter").exists():
+    if home.keys.is_converter and record.epoch not in home.keys.converter().destroyed:
         keys = home.keys.converter()
         first = home.framework.with_role("converter")[0] == home.config.body
         own = keys.of(record.epoch).public_step(None if first else record.steps[0])
         if own != record.steps[0 if first else 1]:
             raise TamperError("keys.record", "The record's step is not of this converter's secret.")
+
+
+def _check_destroyed(home: Home, file: Path, said: Destruction) -> None:
+    made = home.folders.documents / "global-keys" / f"{said.epoch}.json"
+    if made.exists() and digest(made.read_bytes()) != said.record:
+        raise TamperError("keys.record", "A destruction names another global key's record.")
+    if file.stem != f"{said.epoch}.{said.converter}":
+        raise TamperError("keys.record", "A record lies under another destruction's name.")
+    own = said.converter == home.config.body
+    if own and said.epoch not in home.keys.converter().destroyed:
+        raise TamperError("keys.record", "A secret that was destroyed by the record is still here.")
 
 
 def _record(record: GlobalKey) -> dict[str, Any]:
@@ -211,7 +284,7 @@ def _with_role(folder: Path, role: Any) -> Home:
 
 def _tell(home: Home, path: str, message: dict[str, Any]) -> None:
     """Send a message to a running body as its own operator, with its own key."""
-    client = Client(home.config.body, home.keys.signing, clock=SystemClock(), random=system_random)
+    client = _client(home)
     try:
         client.post(
             home.directory.find(home.config.body),
@@ -221,6 +294,22 @@ def _tell(home: Home, path: str, message: dict[str, Any]) -> None:
         )
     finally:
         client.close()
+
+
+def _ordered(home: Home, epoch: int) -> dict[str, Any]:
+    """Ask a running converter, as its own operator, what became of the newest order."""
+    client = _client(home)
+    try:
+        peer = home.directory.find(home.config.body)
+        path = f"/exchange/conversion/destruction?epoch={epoch}"
+        said: dict[str, Any] = client.get(peer, path).json()
+        return said
+    finally:
+        client.close()
+
+
+def _client(home: Home) -> Client:
+    return Client(home.config.body, home.keys.signing, clock=SystemClock(), random=system_random)
 
 
 def _said(json: bool, said: dict[str, Any]) -> None:

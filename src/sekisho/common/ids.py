@@ -47,9 +47,9 @@ def pseudonym_space(domain: Domain) -> str:
 
 
 def rotates(domain: Domain) -> bool:
-    """Return whether the pseudonyms of ``domain`` turn when an epoch begins: a holder's and a
-    registry's do; those of a project, and the index of its uses, end with the project."""
-    return domain.startswith(("body:", "registry:"))
+    """Return whether the pseudonyms of ``domain`` turn when an epoch begins: a holder's, a
+    registry's and those of an index of uses do; a project's own end with the project."""
+    return domain.startswith(("body:", "registry:", "uses:"))
 
 
 def new_tag(random: RandomBytes) -> Tag:

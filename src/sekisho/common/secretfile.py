@@ -1,10 +1,12 @@
-"""Secrets on disk: a key folder of mode 0700, files of mode 0600, written whole or not at all."""
+"""Secrets on disk: a key folder of mode 0700, files of mode 0600, written whole or not at all,
+and overwritten before they are removed."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
+from sekisho.common.atomicfile import sync_folder
 from sekisho.common.errors import Refusal
 
 
@@ -32,3 +34,20 @@ def read_secret(path: Path) -> bytes:
             next_step="treat the key as leaked: rotate it, then set the mode",
         )
     return path.read_bytes()
+
+
+def destroy_secret(path: Path) -> None:
+    """Overwrite a secret where it lies, then remove it; done again after a crash, it ends so too.
+
+    A disk that writes elsewhere (copy on write, wear levelling) may keep what was there.
+    """
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW)
+    except FileNotFoundError:
+        return
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(bytes(os.fstat(descriptor).st_size))
+        file.flush()
+        os.fsync(descriptor)
+    path.unlink()
+    sync_folder(path.parent)

@@ -84,10 +84,8 @@ def step_of(
 
 
 def factor_epoch(domain: Domain, epoch: int, project_epoch: int) -> int:
-    """Return the epoch of the pseudonyms in ``domain``; an index of uses stays in the first."""
-    if rotates(domain):
-        return epoch
-    return project_epoch if domain.startswith("project:") else 0
+    """Return the epoch of the pseudonyms in ``domain``: a project keeps its own to its end."""
+    return epoch if rotates(domain) else project_epoch
 
 
 def convert_ciphertexts(

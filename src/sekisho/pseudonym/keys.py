@@ -14,7 +14,7 @@ other's y.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -120,22 +120,44 @@ class Factors(Protocol):
 
 @dataclass(frozen=True, repr=False)
 class ConverterKeys:
-    """A converter's secrets, one for each epoch from 0 on. Each rotation draws a new one.
+    """A converter's secrets by epoch. Each rotation draws a new one.
 
-    Former ones stay as long as projects that were opened in their epoch do.
+    A former one stays until it is destroyed: then its epoch is below the newest, and not here.
     """
 
-    secrets: tuple[ConverterSecret, ...]
+    secrets: Mapping[int, ConverterSecret]
 
     def __post_init__(self) -> None:
-        if not self.secrets:
-            raise Refusal("keys.malformed", "A converter has a secret at least for epoch 0.")
+        if not self.secrets or min(self.secrets) < 0:
+            raise Refusal("keys.malformed", "A converter has a secret at least of one epoch.")
+
+    @property
+    def newest(self) -> int:
+        """The newest epoch; its secret is always here."""
+        return max(self.secrets)
+
+    @property
+    def destroyed(self) -> tuple[int, ...]:
+        """The epochs whose secrets were destroyed."""
+        return tuple(epoch for epoch in range(self.newest) if epoch not in self.secrets)
 
     def of(self, epoch: int) -> ConverterSecret:
-        """Return the secret of an epoch."""
-        if not 0 <= epoch < len(self.secrets):
-            raise Refusal("keys.no-epoch", f"This converter has no secret of epoch {epoch}.")
-        return self.secrets[epoch]
+        """Return the secret of an epoch.
+
+        Raises:
+            Refusal: ``keys.destroyed`` or, of an epoch that has not begun, ``keys.no-epoch``.
+        """
+        if epoch in self.secrets:
+            return self.secrets[epoch]
+        if epoch in self.destroyed:
+            raise Refusal(
+                "keys.destroyed",
+                f"This converter's secret of epoch {epoch} was destroyed.",
+                rule="a former epoch's secret is destroyed when nothing needs it any more",
+                next_step="use pseudonyms of the epoch in force; a permit of a former epoch must "
+                "be granted anew",
+            )
+        raise Refusal("keys.no-epoch", f"This converter has no secret of epoch {epoch}.")
 
     def factor(self, domain: Domain, epoch: int) -> Scalar:
         """Return f_i(domain) in an epoch."""
@@ -159,24 +181,11 @@ class ConverterKeys:
 
     def with_epoch(self, epoch: int, random: RandomBytes) -> ConverterKeys:
         """Return the secrets with one for ``epoch``; what is there already stays as it is."""
-        if epoch < len(self.secrets):
+        if epoch <= self.newest:
             return self
-        if epoch > len(self.secrets):
+        if epoch > self.newest + 1:
             raise Refusal("keys.no-epoch", "An epoch's secret is drawn after those before it.")
-        return ConverterKeys((*self.secrets, ConverterSecret.generate(random)))
-
-    def to_bytes(self) -> bytes:
-        """Return the secrets as they are kept in a key file."""
-        return _MAGIC + b"".join(secret.share + secret.key for secret in self.secrets)
-
-    @classmethod
-    def from_bytes(cls, data: bytes) -> ConverterKeys:
-        """Read what `to_bytes` wrote; refuse anything else."""
-        body, size = data.removeprefix(_MAGIC), SIZE + _KEY_SIZE
-        if len(body) == len(data) or not body or len(body) % size:
-            raise Refusal("keys.malformed", "These bytes are no converter's secrets.")
-        pieces = [body[start : start + size] for start in range(0, len(body), size)]
-        return cls(tuple(ConverterSecret(Scalar(one[:SIZE]), one[SIZE:]) for one in pieces))
+        return ConverterKeys({**self.secrets, epoch: ConverterSecret.generate(random)})
 
 
 def domain_key(shares: Iterable[Scalar]) -> Scalar:

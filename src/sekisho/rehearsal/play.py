@@ -9,12 +9,12 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from sekisho.body.keyring import converter_files, read_converter
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import canonical_json, digest_of
 from sekisho.common.errors import SekishoError
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import system_random
-from sekisho.common.secretfile import read_secret
 from sekisho.control.optout import Scope, read_desk_rule
 from sekisho.data.analysis.study import pack
 from sekisho.data.collection import read_pull_rule
@@ -30,7 +30,6 @@ from sekisho.framework import (
 )
 from sekisho.person import View as PersonView
 from sekisho.person import ask, collect
-from sekisho.pseudonym.keys import ConverterKeys
 from sekisho.rehearsal import cast, forms
 from sekisho.rehearsal.linkage import Population, holders_of, measure
 from sekisho.rehearsal.providers import Providers
@@ -193,7 +192,7 @@ class Play:
         on = self.day_of(max(one.day for one in asked) + VOTE_DAYS)
         where = holders_of(self.framework)
         path = f"rehearsal/united?on={on.isoformat()}"
-        found = sorted((self.folder / "bodies").glob("*/keys/converter"))
+        folders = sorted((self.folder / "bodies").glob("*/keys"))
         return measure(
             Population(
                 self.scenario.seed,
@@ -201,7 +200,7 @@ class Play:
                 tuple(one.code for one in self.scenario.provider),
                 self.scenario.period(),
             ),
-            [ConverterKeys.from_bytes(read_secret(file)) for file in found],
+            [read_converter(keys) for keys in folders if converter_files(keys)],
             {body: self.stage.ask(cast.OBSERVER, body, path) for body in where},
             self.framework.open.identifier,
             on,

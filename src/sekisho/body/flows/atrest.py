@@ -55,12 +55,8 @@ PLACES = (
 )
 """The records. The other place is the table of persons in the lake (`Lake.turn`)."""
 
-STAYS = {
-    "use-index": "the domain of a project's uses does not turn",
-    "use-parts": "the domain of a project's uses does not turn",
-    "list-to-check": "the domain of a project's uses does not turn",
-}
-"""Kinds of records whose wrapped pseudonyms are of domains that end with their project."""
+APART = ("use-index", "use-parts", "list-to-check")
+"""Kinds of records of the index of uses, which turns project by project (`indexturn`)."""
 
 
 @dataclass

@@ -50,9 +50,12 @@ def list_arrived(
 ) -> Outcome:
     """Keep a registry's list in the project's domain here, wrapped, until it was compared."""
     granted = read_permit(body, arrival.reason.permit or "")
+    outcome = uses.begin(body, granted)
+    if (log := uses.log_of(body, granted.application)) is not None:
+        uses.check_turned(body, log)
     entries = {body.keys.wrap(arrival.pseudonyms[tag]): list(s) for tag, s in rows.items()}
     key = f"{granted.application}:{header.registry}:{header.number}"
-    outcome = Outcome(put=[(LISTED, key, {"digest": header.digest, "entries": entries})])
+    outcome.put.append((LISTED, key, {"digest": header.digest, "entries": entries}))
     return _look(outcome, body, granted.application)
 
 

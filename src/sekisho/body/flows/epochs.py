@@ -4,7 +4,8 @@
 2. The second draws its own, completes and signs the new global key (`prepare`); from here on it
    converts in both epochs. So does the first when it signs as well, and tells every body (`agree`).
 3. A body asks both converters for the ratios of its domains, turns every pseudonym that it keeps
-   and every later message (`turn`), and says so. One transaction; done again after a crash.
+   and every later message (`turn`), and says so. One transaction; done again after a crash. An
+   index of uses follows project by project (`indexturn`).
 4. When all have turned and a day has passed for what was on its way, or at the deadline, the
    converters refuse the old epoch (`daily`, `over`). Projects keep theirs to their end.
 
@@ -23,7 +24,7 @@ import orjson
 from sekisho.body.context import EPOCH, Body, Epoch
 from sekisho.body.flows.aliases import event_of
 from sekisho.body.flows.atrest import Turning, turned_records
-from sekisho.body.flows.keyshares import CONVERTERS
+from sekisho.body.flows.keyshares import CONVERTERS, is_index_of
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json, digest
 from sekisho.common.errors import PeerError, Refusal, UserError
@@ -34,7 +35,7 @@ from sekisho.exchange.globalkey import KIND, read_global_key
 from sekisho.framework import registries
 from sekisho.pseudonym.group import Element, Scalar, decode_element, multiply, scalar_product
 
-ROTATION, GLOBALS = "rotation", "global-key"
+ROTATION, GLOBALS, ENDED = "rotation", "global-key", "ended-epoch"
 TURN = "status/epoch"
 DEADLINE_DAYS = 14
 
@@ -137,7 +138,7 @@ def daily(body: Body) -> Outcome:
     if not settled and body.today() <= date.fromisoformat(state["deadline"]):
         return Outcome()
     everyone = {party.id for party in body.directory.of_kind("body")}
-    outcome = _over(state, sorted(everyone - set(state["turned"])))
+    outcome = _over(body, state, sorted(everyone - set(state["turned"])))
     told = canonical_json({"epoch": state["to"]})
     outcome.send.append(Outgoing(body.auxiliary("oversight"), "conversion/epoch-over", told))
     return outcome
@@ -150,13 +151,22 @@ def over(body: Body, message: Incoming) -> Outcome:
     state = body.store.get(ROTATION, "now")
     if state is None or state["phase"] != "turning" or said["epoch"] != state["to"]:
         return Outcome()
-    return _over(state, [])
+    return _over(body, state, [])
 
 
-def _over(state: Json, late: list[str]) -> Outcome:
+def _over(body: Body, state: Json, late: list[str]) -> Outcome:
     outcome = Outcome(put=[(ROTATION, "now", {**state, "phase": "over"})])
+    ended = {"on": body.today().isoformat()}
+    outcome.put.append((ENDED, str(state["from"]), ended))
     outcome.fact("key.rotation", epoch=state["to"], phase="over", late=late)
     return outcome
+
+
+def ended_on(body: Body, epoch: int) -> date | None:
+    """Return since when this converter refuses an epoch; at the latest a later one's end is its."""
+    known = {int(key): kept["on"] for key, kept in body.store.find(ENDED)}
+    days = [date.fromisoformat(on) for ended, on in known.items() if ended >= epoch]
+    return min(days, default=None)
 
 
 def accepted(body: Body) -> tuple[int, int | None]:
@@ -185,7 +195,8 @@ def give_ratio(body: Body, sender: str, params: Mapping[str, str], data: bytes) 
     """Answer an owner's request for this converter's ratio between two epochs, sealed to it."""
     question = _read(data, "domain", "from", "to")
     domain = Domain(str(question["domain"]))
-    if domain not in {body_domain(sender), registry_domain(sender)}:
+    own = domain in {body_domain(sender), registry_domain(sender)}
+    if not own and not is_index_of(body, sender, domain):
         raise Refusal(
             "keys.not-your-domain",
             "A body gets ratios for its own domains only.",
@@ -203,18 +214,15 @@ def give_ratio(body: Body, sender: str, params: Mapping[str, str], data: bytes) 
 def turn(body: Body, message: Incoming) -> Outcome:
     """Turn all that this body keeps to the new epoch, and all that it does from now on."""
     text = message.read().decode("ascii", "replace")
+    from sekisho.body.flows import indexturn
+
     new = global_key_of(body, text)
-    confirm = Outgoing(
-        body.auxiliary("converter"),
-        "conversion/epoch-turned",
-        canonical_json({"epoch": new.number}),
-    )
     if new.number <= body.epoch:
-        return Outcome(send=[confirm])
+        return indexturn.begin(body, body.epoch)
     if new.number > body.epoch + 1:
         raise PeerError("peer.unreachable", "An epoch before this one has not arrived yet.")
     turning = Turning(body, _ratios(body, body.epoch, new.number))
-    outcome = Outcome(send=[confirm])
+    outcome = indexturn.begin(body, new.number)
     kept = {"epoch": new.number, "global": bytes(new.global_key).hex()}
     outcome.put.append((EPOCH, "now", kept))
     outcome.documents.append((f"global-keys/{new.number}.json", text))
@@ -249,6 +257,12 @@ def turn(body: Body, message: Incoming) -> Outcome:
     return outcome
 
 
+def confirm(body: Body, number: int) -> Outgoing:
+    """Return the word that all that this body keeps is in an epoch."""
+    said = canonical_json({"epoch": number})
+    return Outgoing(body.auxiliary("converter"), "conversion/epoch-turned", said)
+
+
 def half_turned(body: Body) -> bool:
     """Return whether a turn broke off before it was committed: nothing else may be done then."""
     from sekisho.data.lake import Lake
@@ -262,7 +276,7 @@ def into_own(
     """Return pseudonyms that came in ``epoch`` in this body's own epoch."""
     if epoch == body.epoch or not rotates(domain):
         return dict(pseudonyms)
-    ratio = _ratio(body, domain, epoch, body.epoch)
+    ratio = ratio_of(body, domain, epoch, body.epoch)
     return {tag: multiply(ratio, element) for tag, element in pseudonyms.items()}
 
 
@@ -275,10 +289,10 @@ def global_key_of(body: Body, text: str) -> Epoch:
 def _ratios(body: Body, old: int, new: int) -> dict[Domain, Scalar]:
     own = [body_domain(body.id)] if "collection" in body.rooms else []
     own += [registry_domain(body.id)] if BodyId(body.id) in registries(body.framework) else []
-    return {domain: _ratio(body, domain, old, new) for domain in own}
+    return {domain: ratio_of(body, domain, old, new) for domain in own}
 
 
-def _ratio(body: Body, domain: Domain, old: int, new: int) -> Scalar:
+def ratio_of(body: Body, domain: Domain, old: int, new: int) -> Scalar:
     """Ask both converters for their parts of a domain's ratio; neither knows the whole."""
     question = canonical_json({"domain": domain, "from": old, "to": new})
     parts = []

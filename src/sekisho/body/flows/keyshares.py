@@ -41,7 +41,7 @@ def give_share(body: Body, sender: str, params: Mapping[str, str], data: bytes) 
     """Answer a body's request for its share of a domain's key, sealed to that body."""
     domain, epoch, text = _read(data)
     own = {body_domain(sender), registry_domain(sender)}
-    if domain not in own and not _index_of(body, sender, domain):
+    if domain not in own and not is_index_of(body, sender, domain):
         permit = granted_permit(body, text)
         if domain not in permit.domains_of(sender):
             raise Refusal(
@@ -54,7 +54,7 @@ def give_share(body: Body, sender: str, params: Mapping[str, str], data: bytes) 
     return {"sealed": seal.seal(bytes(share), recipient).hex()}
 
 
-def _index_of(body: Body, sender: str, domain: Domain) -> bool:
+def is_index_of(body: Body, sender: str, domain: Domain) -> bool:
     """Whether ``domain`` is an index of uses, and ``sender`` the body that keeps them."""
     place = place_of(domain, [BodyId(one.id) for one in body.framework.body])
     return place.sort == "uses" and place.owner == sender == body.auxiliary("oversight")

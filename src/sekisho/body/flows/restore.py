@@ -12,9 +12,10 @@ from datetime import datetime, timedelta
 from sekisho.body import closed
 from sekisho.body.closed import NOW, OPEN, RESTORED
 from sekisho.body.context import Body
-from sekisho.body.flows import accounts, aliases, desk, effects, histories, listback
+from sekisho.body.flows import accounts, aliases, desk, destruction, effects, histories, listback
 from sekisho.body.flows.keyshares import CONVERTERS
 from sekisho.body.flows.resending import RESENT, rule
+from sekisho.body.keyring import converter_files
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json
 from sekisho.common.ids import Domain
@@ -28,6 +29,8 @@ def catch_up(body: Body, message: Incoming) -> Outcome:
     outcome = Outcome()
     if now is None:
         return outcome
+    if "conversion" in body.rooms:
+        outcome.add(destruction.follow(body))
     since = datetime.fromisoformat(now["made_at"]) - timedelta(minutes=rule(body).slack_minutes)
     question = canonical_json({"since": since.isoformat(), "backup": now["backup"]})
     for peer in _peers(body):
@@ -117,12 +120,15 @@ def _epoch_behind(body: Body) -> list[str]:
     ratios an old backup cannot be brought into the epoch in force, and stays closed. So does a
     converter whose own secret of that epoch was lost with it: nobody can draw it again.
     """
-    if "conversion" in body.rooms and len(body.keys.converter().secrets) <= body.epoch:
+    own = converter_files(body.keys.folder)
+    if "conversion" in body.rooms and max(own, default=-1) < body.epoch:
         return ["its own secret of the key epoch (the backup is older than the rotation)"]
     for role in CONVERTERS:
         peer = body.auxiliary(role)
         if peer != body.id and int(_ask(body, peer, "conversion/epoch")["epoch"]) > body.epoch:
-            return ["the key epoch"]
+            gone = body.epoch in destruction.destroyed_epochs(body)
+            why = " (the secret of the backup's epoch was destroyed: it is too old)"
+            return [f"the key epoch{why if gone else ''}"]
     return []
 
 

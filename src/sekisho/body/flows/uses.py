@@ -1,8 +1,9 @@
 """The index of uses: each environment tells the oversight body whom a project included.
 
 Under pseudonyms of a domain of the project's own, so that equal persons of two projects have
-nothing in common there. That an index is due follows from the permit and from the conversions that
-the oversight body sees itself; one that does not come is missing, which is not "no use".
+nothing in common there; they turn with each epoch (`indexturn`). That an index is due follows from
+the permit and from the conversions that the oversight body sees itself; one that does not come is
+missing, which is not "no use".
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from sekisho.body.flows import alarms
 from sekisho.body.flows.permits import Granted, granted_permit
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import canonical_json, digest_of
-from sekisho.common.errors import Refusal
+from sekisho.common.errors import PeerError, Refusal
 from sekisho.common.ids import Tag, new_tag, uses_domain
 from sekisho.common.randomness import below, shuffle
 from sekisho.control.conversion import USE_PADDING
@@ -122,9 +123,13 @@ def tell_released(body: Body, application: str, digests: Mapping[str, str]) -> O
 def permitted(body: Body, message: Incoming) -> Outcome:
     """Take note of a permit: from now on it is known that persons may come to be in a project."""
     granted = granted_permit(body, message.read().decode())
-    if body.store.get(LOG, granted.application) is not None:
-        return Outcome()
-    return _keep(_begun(body, granted))
+    return begin(body, granted)
+
+
+def begin(body: Body, granted: Granted) -> Outcome:
+    """Begin a project's log where there is none."""
+    known = log_of(body, granted.application)
+    return Outcome() if known is not None else keep(_begun(body, granted))
 
 
 def data_move(body: Body, granted: Granted) -> Outcome:
@@ -132,8 +137,8 @@ def data_move(body: Body, granted: Granted) -> Outcome:
 
     The second converter sees this itself, so that no permit can be kept from the index.
     """
-    log = _log(body, granted.application) or _begun(body, granted)
-    return Outcome() if log.moved_on else _keep(replace(log, moved_on=body.today()))
+    log = log_of(body, granted.application) or _begun(body, granted)
+    return Outcome() if log.moved_on else keep(replace(log, moved_on=body.today()))
 
 
 def arrived(body: Body, arrival: Arrived) -> Outcome:
@@ -144,12 +149,13 @@ def arrived(body: Body, arrival: Arrived) -> Outcome:
     outcome = Outcome()
     granted = granted_permit(body, arrival.reason.permit or "")
     about = orjson.loads(arrival.reason.about)
-    log = _log(body, granted.application) or _begun(body, granted)
+    log = log_of(body, granted.application) or _begun(body, granted)
+    check_turned(body, log)
     marks = _check_index(body, granted, arrival, about)
     if log.received_on is not None:
         return outcome
     told = {body.keys.wrap(one): marks[tag] for tag, one in arrival.pseudonyms.items()}
-    buckets = _buckets(told)
+    buckets = buckets_of(told)
     for name, persons in buckets.items():
         key = f"{granted.application}:{name}"
         outcome.put.append((INDEX, key, {"persons": persons}))
@@ -163,7 +169,7 @@ def arrived(body: Body, arrival: Arrived) -> Outcome:
         "buckets": {name: digest_of(persons) for name, persons in buckets.items()},
     }
     log = UseLog.from_payload({**log.payload(), **received})
-    outcome.add(_keep(log))
+    outcome.add(keep(log))
     outcome.fact(
         "use.indexed",
         application=granted.application,
@@ -193,9 +199,10 @@ class Index:
 
 def index_of(body: Body, application: str, receipt: str) -> Index | None:
     """Return the index that goes with a receipt; None where it has not come."""
-    log = _log(body, application)
+    log = log_of(body, application)
     if log is None or log.included is None or log.receipt != receipt:
         return None
+    check_turned(body, log)
     persons = {
         one: frozenset(
             tuple(part) for part, mark in zip(kept["parts"], marks, strict=True) if mark == "1"
@@ -242,7 +249,7 @@ def _check_index(body: Body, granted: Granted, arrival: Arrived, about: Json) ->
     return marks
 
 
-def _buckets(wrapped: Iterable[str]) -> dict[str, list[str]]:
+def buckets_of(wrapped: Iterable[str]) -> dict[str, list[str]]:
     """Sort pseudonyms into parts by their first digits, so that a look-up reads one part."""
     found: dict[str, list[str]] = {}
     for one in sorted(wrapped):
@@ -253,15 +260,15 @@ def _buckets(wrapped: Iterable[str]) -> dict[str, list[str]]:
 def not_made(body: Body, message: Incoming) -> Outcome:
     """Take an environment's word that a project was given nothing."""
     granted = granted_permit(body, message.read().decode())
-    log = _log(body, granted.application) or _begun(body, granted)
+    log = log_of(body, granted.application) or _begun(body, granted)
     _check_environment(log, message)
-    return _keep(replace(log, not_made_on=body.today()))
+    return keep(replace(log, not_made_on=body.today()))
 
 
 def released(body: Body, message: Incoming) -> Outcome:
     """Take an environment's word on what left a project."""
     said = orjson.loads(message.read())
-    log = _log(body, said["application"])
+    log = log_of(body, said["application"])
     if log is None:
         raise Refusal("uses.no-project", "No permit of such a project is known here.")
     _check_environment(log, message)
@@ -270,7 +277,7 @@ def released(body: Body, message: Incoming) -> Outcome:
         for name, value in sorted(said["files"].items())
     )
     known = [one for one in new if one not in log.released]
-    return _keep(replace(log, released=(*log.released, *known)))
+    return keep(replace(log, released=(*log.released, *known)))
 
 
 def _check_environment(log: UseLog, message: Incoming) -> None:
@@ -287,13 +294,13 @@ def register(body: Body, sender: str, params: Mapping[str, str], data: bytes) ->
 
     Nothing of it depends on who asks; it is the permits' public word.
     """
-    return {"projects": [_public(body, log) for log in _logs(body)]}
+    return {"projects": [_public(body, log) for log in logs(body)]}
 
 
 def daily(body: Body) -> Outcome:
     """Raise an alarm for every project whose index is missing, and clear it when it came."""
     outcome = Outcome()
-    for log in _logs(body):
+    for log in logs(body):
         missing = standing_of(body, log).state == "missing"
         about = {"application": log.application, "environment": log.body}
         key = f"uses/{log.application}"
@@ -328,9 +335,10 @@ def standing_of(body: Body, log: UseLog) -> Standing:
 
 def is_included(body: Body, application: str, persons: Collection[Element]) -> bool | None:
     """Look persons up in a project's index; None where it, or the part asked for, is not there."""
-    log = _log(body, application)
+    log = log_of(body, application)
     if log is None or log.received_on is None:
         return None
+    check_turned(body, log)
     found = False
     for wrapped in (body.keys.wrap(one) for one in persons):
         name = wrapped[:BUCKET_DIGITS]
@@ -349,7 +357,7 @@ def figures(body: Body) -> dict[str, Json]:
             "included": log.included,
             "released": len(log.released),
         }
-        for log in _logs(body)
+        for log in logs(body)
     }
 
 
@@ -366,17 +374,27 @@ def _begun(body: Body, granted: Granted) -> UseLog:
         starts=permit.starts,
         expires=permit.expires,
         known_on=body.today(),
+        epoch=body.epoch,
     )
 
 
-def _logs(body: Body) -> list[UseLog]:
+def check_turned(body: Body, log: UseLog) -> None:
+    """Come back later while a project's index is not in this body's epoch yet."""
+    if log.epoch != body.epoch:
+        raise PeerError("peer.unreachable", "The index is being brought into a new epoch.")
+
+
+def logs(body: Body) -> list[UseLog]:
+    """Return what is known of every project."""
     return [UseLog.from_payload(kept) for _, kept in body.store.find(LOG)]
 
 
-def _log(body: Body, application: str) -> UseLog | None:
+def log_of(body: Body, application: str) -> UseLog | None:
+    """Return what is known of a project."""
     kept = body.store.get(LOG, application)
     return None if kept is None else UseLog.from_payload(kept)
 
 
-def _keep(log: UseLog) -> Outcome:
+def keep(log: UseLog) -> Outcome:
+    """Return the outcome that keeps a project's log."""
     return Outcome(put=[(LOG, log.application, log.payload())])

@@ -37,6 +37,7 @@ class UseLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
         buckets: part of the index → digest, so that a part that was lost is not taken for "no".
         not_made_on: when the environment said that there will be no extract.
         released: what left the project, with the day.
+        epoch: in which the index's pseudonyms are.
     """
 
     application: str
@@ -57,6 +58,7 @@ class UseLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     buckets: dict[str, str] = {}
     not_made_on: date | None = None
     released: tuple[dict[str, str], ...] = ()
+    epoch: int = 0
 
     def standing(self, today: date, index_days: int) -> Standing:
         """Return how the index stands on a day, if it may come until ``index_days`` later."""
