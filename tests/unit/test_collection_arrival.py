@@ -46,11 +46,13 @@ def arrived(
         return kept, out
 
     arrival = Arrival(part.tables, folder)
-    survey, present = arrival.check(
+    present = set[str]()
+    survey = arrival.check(
         load_rules(root / "rules" / "collection.toml"),
         day=DAY,
-        tags=[tag for tag, _ in part.identities][2:],
+        known={tag for tag, _ in part.identities[2:]}.intersection,
         set_aside=set_aside,
+        keep=present.update,
     )
     return arrival, survey, present
 
@@ -126,10 +128,10 @@ def test_a_share_is_that_of_the_whole_submission(
     monkeypatch.setattr(sliced.Sliced.__init__, "__defaults__", (1,))
     monkeypatch.setattr("sekisho.cdm.by_person.TOGETHER_BYTES", 1)
     arrival = Arrival({"condition_occurrence": table}, tmp_path)
-    survey, _ = arrival.check(
+    survey = arrival.check(
         rules,
         day=DAY,
-        tags=[tag for tag, _ in part.identities],
+        known={tag for tag, _ in part.identities}.intersection,
         set_aside=lambda found: (dict(found), {}),
     )
     assert arrival.parts == 64

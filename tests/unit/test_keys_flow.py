@@ -161,9 +161,9 @@ def test_what_was_on_its_way_when_the_epoch_ended_arrives_in_the_new_one(
     old = in_domain(town, person, body_domain(holder.id), 0)
     rotate(town)
     town.settle()
-    brought = epochs.into_own(holder, body_domain(holder.id), 0, {tag: old})
+    brought = dict(epochs.into_own(holder, body_domain(holder.id), 0, [(tag, old)]))
     assert brought == {tag: in_domain(town, person, body_domain(holder.id), 1)}
-    assert epochs.into_own(holder, Domain("project:a:b"), 0, {tag: old}) == {tag: old}
+    assert dict(epochs.into_own(holder, Domain("project:a:b"), 0, [(tag, old)])) == {tag: old}
 
 
 def in_domain(town: MemoryTown, element: Element, domain: Domain, epoch: int) -> Element:

@@ -254,7 +254,8 @@ def test_pieces_are_one_object_again_and_out_of_order_they_are_refused(
     key = body.keys.seal
 
     def put(*batches: pa.Table) -> Stored:
-        return store.put(batches, part.tables.values(), persons, key, provider=HOSPITAL, batch=1)
+        person = persons.__getitem__
+        return store.put(batches, part.tables.values(), person, key, provider=HOSPITAL, batch=1)
 
     stored = put(rows)
     assert (stored.objects, stored.bytes) == (3, sum(map(len, rows["data"].to_pylist())))

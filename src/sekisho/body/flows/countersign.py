@@ -53,7 +53,8 @@ def list_arrived(
     outcome = uses.begin(body, granted)
     if (log := uses.log_of(body, granted.application)) is not None:
         uses.check_turned(body, log)
-    entries = {body.keys.wrap(arrival.pseudonyms[tag]): list(s) for tag, s in rows.items()}
+    here = arrival.pseudonyms.take(rows)
+    entries = {body.keys.wrap(here[tag]): list(s) for tag, s in rows.items()}
     key = f"{granted.application}:{header.registry}:{header.number}"
     outcome.put.append((LISTED, key, {"digest": header.digest, "entries": entries}))
     return _look(outcome, body, granted.application)

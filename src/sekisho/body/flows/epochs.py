@@ -14,7 +14,7 @@ What arrives in another epoch than the body's own is brought into it on arrival 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -271,13 +271,15 @@ def half_turned(body: Body) -> bool:
 
 
 def into_own(
-    body: Body, domain: Domain, epoch: int, pseudonyms: Mapping[Tag, Element]
-) -> dict[Tag, Element]:
-    """Return pseudonyms that came in ``epoch`` in this body's own epoch."""
+    body: Body, domain: Domain, epoch: int, pseudonyms: Iterable[tuple[Tag, Element]]
+) -> Iterator[tuple[Tag, Element]]:
+    """Yield pseudonyms that came in ``epoch`` in this body's own epoch."""
     if epoch == body.epoch or not rotates(domain):
-        return dict(pseudonyms)
+        yield from pseudonyms
+        return
     ratio = ratio_of(body, domain, epoch, body.epoch)
-    return {tag: multiply(ratio, element) for tag, element in pseudonyms.items()}
+    for tag, element in pseudonyms:
+        yield tag, multiply(ratio, element)
 
 
 def global_key_of(body: Body, text: str) -> Epoch:

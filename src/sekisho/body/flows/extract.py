@@ -348,7 +348,8 @@ def _pass_on(
     route: Route,
 ) -> Outcome:
     fresh = {tag: new_tag(body.random) for tag in arrival.pseudonyms}
-    persons = [(fresh[tag], element) for tag, element in arrival.pseudonyms.items()]
+    # In the order of the new tags: that of the old ones would tell a converter which is which.
+    persons = sorted((fresh[tag], element) for tag, element in arrival.pseudonyms.items())
     retagged = {
         name: replace_ids(rows, "tag", "tag", {str(a): str(b) for a, b in fresh.items()}).sort_by(
             "tag"

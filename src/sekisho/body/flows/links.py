@@ -19,6 +19,7 @@ from sekisho.body.ports import Json, Outcome, Outgoing
 from sekisho.common.atomicfile import write_atomically
 from sekisho.common.canonical import canonical_json
 from sekisho.common.errors import Refusal
+from sekisho.common.ids import Tag
 from sekisho.data.linkage.matched import Link, Matched, join_links
 
 FILE = "links"
@@ -80,7 +81,8 @@ def matched(body: Body, granted: Granted, present: Callable[[bytes], bool]) -> M
 
 
 def _converted(rows: pa.Table, arrival: transfer.Arrived) -> list[Json]:
-    hexed = {tag: bytes(element).hex() for tag, element in arrival.pseudonyms.items()}
+    tags = [Tag(tag) for column in ("tag_a", "tag_b") for tag in rows[column].to_pylist()]
+    hexed = {tag: element.hex() for tag, element in arrival.pseudonyms.take(tags).items()}
     return [
         {
             "a": hexed[row["tag_a"]],

@@ -124,9 +124,10 @@ def returned(body: Body, arrival: transfer.Arrived) -> Outcome:
         return Outcome()
     header = ListHeader.from_payload(orjson.loads(arrival.tables["header"]["json"][0].as_py()))
     table = arrival.tables["rows"]
+    here = arrival.pseudonyms.take(map(Tag, table["tag"].to_pylist()))
     outcome, added = Outcome(), 0
     for tag, scopes in zip(table["tag"].to_pylist(), table["scopes"].to_pylist(), strict=True):
-        wrapped = body.keys.wrap(arrival.pseudonyms[Tag(tag)])
+        wrapped = body.keys.wrap(here[Tag(tag)])
         record = registered.known(body, wrapped, {})
         extra = _missing_choices(body, record, wrapped, scopes, header.on, now["backup"])
         if extra:

@@ -240,9 +240,8 @@ def arrived(body: Body, arrival: transfer.Arrived) -> Outcome:
         from sekisho.body.flows.project import list_arrived
 
         return list_arrived(body, arrival, headers[-1], received)
-    entries = {
-        body.keys.wrap(arrival.pseudonyms[tag]): list(scopes) for tag, scopes in received.items()
-    }
+    here = arrival.pseudonyms.take(received)
+    entries = {body.keys.wrap(here[tag]): list(scopes) for tag, scopes in received.items()}
     return taking.take(body, headers, entries, arrival.reason.epoch)
 
 

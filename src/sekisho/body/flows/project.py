@@ -125,7 +125,8 @@ def list_arrived(
     rule = read_rule(body.rules / "opt-out.toml")
     minimum = granted.minimum_list(header.registry)
     check_fresh_enough(header, minimum, body.today(), rule)
-    choices = {bytes(arrival.pseudonyms[tag]).hex(): list(s) for tag, s in rows.items()}
+    here = arrival.pseudonyms.take(rows)
+    choices = {here[tag].hex(): list(s) for tag, s in rows.items()}
     file = folder(body, granted.application) / "incoming" / f"{header.registry}.list"
     write_atomically(file, canonical_json(choices))
     said = {"number": header.number, "digest": header.digest, "on": header.on.isoformat()}

@@ -157,7 +157,7 @@ def _release(
 def _still_wanted(body: Body, lake: Lake, tables: dict[str, pa.Table]) -> dict[str, pa.Table]:
     """Leave out the records of persons whose choice has stopped collection in the meantime."""
     wrapped = lake.all_wrapped()
-    stopped = stopping.stopped_of(body, {Tag(k): wrapped[k] for k in _persons(tables)})
+    stopped = stopping.stopped_of(body, ((Tag(k), wrapped[k]) for k in _persons(tables)))
     renamed = {
         name: rows.rename_columns(
             ["tag" if column == "person_key" else column for column in rows.column_names]

@@ -6,7 +6,7 @@ when a submission lands, and counted as such. A choice against a purpose stops n
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -35,10 +35,14 @@ def stopped(body: Body) -> dict[str, tuple[str, ...]]:
     return {wrapped: tuple(sorted(classes)) for wrapped, classes in found.items()}
 
 
-def stopped_of(body: Body, wrapped: Mapping[Tag, str]) -> dict[str, tuple[str, ...]]:
-    """Return tag → classes of which nothing new may be kept, for a submission's persons."""
+def stopped_of(body: Body, wrapped: Iterable[tuple[Tag, str]]) -> dict[str, tuple[str, ...]]:
+    """Return tag → classes of which nothing new may be kept, for a submission's persons.
+
+    Args:
+        wrapped: (tag, wrapped pseudonym); not asked for where no choice stops anything.
+    """
     out = stopped(body)
-    return {str(tag): out[one] for tag, one in wrapped.items() if one in out}
+    return {str(tag): out[one] for tag, one in wrapped if one in out} if out else {}
 
 
 def set_aside(

@@ -13,7 +13,6 @@ from pathlib import Path
 
 import orjson
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from sekisho import quality
 from sekisho.body.context import Body
@@ -27,6 +26,7 @@ from sekisho.body.flows import (
     transfer,
     vocabulary,
 )
+from sekisho.body.flows.landed import METHODS, Persons, keys_of, with_key
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.atomicfile import settle
 from sekisho.common.errors import Refusal
@@ -37,12 +37,11 @@ from sekisho.exchange import jws, parcel
 from sekisho.exchange import tables as container
 from sekisho.exchange.tables import batched
 from sekisho.exchange.transfer import REASON, RECEIPT
+from sekisho.pseudonym.tagged import Tagged
 
 MANIFEST = "manifest"
 ROUGHLY = 100
 """Numbers of persons are told to others rounded up to a multiple of this."""
-METHODS = "methods"
-"""How each tag's person was identified; beside the tables, as the manifest is."""
 OBJECTS = "objects"
 """Images and variants that belong to rows; beside the tables as well."""
 NO_OBJECTS = Stored(0, 0, "")
@@ -103,45 +102,43 @@ def _land(body: Body, arrived: transfer.Arrived, manifest: Json, folder: Path) -
     lake = Lake(body.folders.lake)
     batch = next_batch(body)
     previous = snapshot(body)
-    wrapped = {tag: body.keys.wrap(element) for tag, element in arrived.pseudonyms.items()}
+    wrapped = ((tag, body.keys.wrap(one)) for tag, one in arrived.pseudonyms.items())
     stopped = stopping.stopped_of(body, wrapped)
     arrival = collection.Arrival(
         {name: one for name, one in batched(arrived.tables).items() if name not in apart}, folder
     )
     systems, version = vocabulary.systems_of(body), vocabulary.in_force(body)
-    survey, present = arrival.check(
+    persons = Persons(arrived, folder)
+    survey = arrival.check(
         quality.load_rules(body.rules / "collection.toml"),
         day=body.today(),
-        tags=frozenset(arrived.pseudonyms),
+        known=persons.known,
         set_aside=lambda tables: stopping.set_aside(tables, stopped),
+        keep=persons.keep,
         systems=systems if vocabulary.refuses(body) else None,
     )
     codes = [vocabulary.counted(body, systems, part, version) for part in arrival.may_be_kept()]
     balance = collection.balance(collection.read_declared(manifest["declared"]), survey)
-    # Of whom nothing is kept no key is made either: a body then does not remember having met them.
     gone = collection.read_withdrawn(manifest.get("withdrawn", []))
-    wrapped = {tag: one for tag, one in wrapped.items() if tag in present}
-    methods = {wrapped[tag]: method for tag, method in _methods(arrived) if tag in wrapped}
-    keys = lake.keys_for(sorted(set(wrapped.values())), body.random, methods)
-    persons: dict[str, str] = {tag: keys[one] for tag, one in wrapped.items()}
+    keys = persons.keys(body, lake)
 
     def held(name: str) -> Iterator[pa.Table]:
         for rows in arrival.kept(name):
-            yield hold(name, rows, persons, provider=arrived.sender, batch=batch)
+            yield hold(name, rows, keys_of(keys, rows), provider=arrived.sender, batch=batch)
 
     landing = {name: partial(held, name) for name in survey.rows_landed}
     kept = map(arrival.kept, survey.rows_landed)
-    objects = _objects(body.folders.objects, body, arrived, kept, persons, batch)
+    objects = _objects(body.folders.objects, body, arrived, kept, keys, batch)
     waiting = map(arrival.quarantined, survey.rows_quarantined)
     held_objects = NO_OBJECTS
     if survey.held:
-        held_objects = _objects(body.folders.held_objects, body, arrived, waiting, persons, batch)
+        held_objects = _objects(body.folders.held_objects, body, arrived, waiting, keys, batch)
     taken = [(arrived.sender, unit) for unit in gone]
     versions = lake.land(batch, submission, landing, vocabulary=version, withdrawn=taken)
     replaced = lake.replaced_by(batch, previous)
     made = Snapshot(1 + previous.number, versions)
     if survey.held:
-        _quarantine(body, submission, arrival, sorted(survey.rows_quarantined), persons)
+        _quarantine(body, submission, arrival, sorted(survey.rows_quarantined), keys)
     payload = {
         "submission": submission,
         "body": body.id,
@@ -177,7 +174,7 @@ def _land(body: Body, arrived: transfer.Arrived, manifest: Json, folder: Path) -
         provider=arrived.sender,
         format=manifest["format"],
         **_per_type(balance),
-        persons=len(persons),
+        persons=len(keys),
         objects=objects.objects,
         withdrawn=len(gone),
         digest=payload["content"],
@@ -208,7 +205,7 @@ def _objects(
     body: Body,
     arrived: transfer.Arrived,
     tables: Iterable[Iterator[pa.Table]],
-    persons: Mapping[str, str],
+    keys: Tagged[bytes],
     batch: int,
 ) -> Stored:
     """Store what came beside rows, before the rows: none may name an object that is not there.
@@ -218,11 +215,10 @@ def _objects(
     sent = batched(arrived.tables).get(OBJECTS)
     if sent is None:
         return NO_OBJECTS
-    of = pa.array(persons, pa.string())
     return Objects(folder).put(
         sent.batches() if isinstance(sent, container.StoredTable) else [sent],
-        (rows.filter(pc.is_in(rows["tag"], of)) for rows in chain.from_iterable(tables)),
-        persons,
+        (with_key(keys, rows) for rows in chain.from_iterable(tables)),
+        lambda tag: keys[Tag(tag)].hex(),
         body.keys.seal,
         provider=arrived.sender,
         batch=batch,
@@ -232,14 +228,6 @@ def _objects(
 def next_batch(body: Body) -> int:
     """Return the number under which the next thing lands: submissions and successions so far."""
     return 1 + sum(1 for kind in ("submission", INHERITED, RELEASED) for _ in body.store.find(kind))
-
-
-def _methods(arrived: transfer.Arrived) -> list[tuple[Tag, str]]:
-    """Return tag and method of the persons whose provider said how they were identified."""
-    rows = arrived.tables.get(METHODS)
-    if rows is None:
-        return []
-    return list(zip(rows["tag"].to_pylist(), rows["method"].to_pylist(), strict=True))
 
 
 def _by_choice(survey: collection.Survey) -> Json:
@@ -266,7 +254,7 @@ class _Held:
 
     arrival: collection.Arrival
     name: str
-    persons: Mapping[str, str]
+    keys: Tagged[bytes]
 
     @property
     def schema(self) -> pa.Schema:
@@ -274,7 +262,8 @@ class _Held:
 
     def batches(self) -> Iterator[pa.Table]:
         for rows in self.arrival.quarantined(self.name):
-            keys = [self.persons.get(tag) for tag in rows["tag"].to_pylist()]
+            known = keys_of(self.keys, rows)
+            keys = [known.get(tag) for tag in rows["tag"].to_pylist()]
             place = rows.column_names.index("tag")
             yield rows.set_column(place, "person_key", pa.array(keys, pa.string()))
 
@@ -284,13 +273,13 @@ def _quarantine(
     submission: str,
     arrival: collection.Arrival,
     names: Sequence[str],
-    persons: Mapping[str, str],
+    keys: Tagged[bytes],
 ) -> None:
     """Keep what broke a rule apart from the lake."""
     file = body.folders.data / "quarantine" / submission
     file.parent.mkdir(parents=True, exist_ok=True)
     unfinished = file.with_name(f".{submission}.{os.getpid()}.new")
-    container.write(unfinished, {name: _Held(arrival, name, persons) for name in names})
+    container.write(unfinished, {name: _Held(arrival, name, keys) for name in names})
     settle(unfinished, file)
 
 

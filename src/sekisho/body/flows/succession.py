@@ -195,11 +195,12 @@ def _take_choices(body: Body, arrival: transfer.Arrived, about: Json) -> Outcome
     """Add choices that this registry lacks: learned when the other learned of them, on our lists
     from the next one on. Lists of the past, ours and theirs, stay as they were."""
     table, number = arrival.tables[CHOICES], registered.next_list(body)
+    here = arrival.pseudonyms.take(map(Tag, table["tag"].to_pylist()))
     changed: dict[str, Json] = {}
     added = there = 0
     for tag, text in zip(table["tag"].to_pylist(), table["kept"].to_pylist(), strict=True):
         theirs: Json = orjson.loads(text)
-        wrapped = body.keys.wrap(arrival.pseudonyms[Tag(tag)])
+        wrapped = body.keys.wrap(here[Tag(tag)])
         before = now = registered.known(body, wrapped, changed)
         for one in theirs["choices"]:
             choice = Choice.from_payload(one).payload()
@@ -226,7 +227,7 @@ def _take_records(body: Body, arrival: transfer.Arrived, about: Json) -> Outcome
         for tag, element in arrival.pseudonyms.items()
         if str(tag) in methods
     }
-    stopped = stopping.stopped_of(body, wrapped)
+    stopped = stopping.stopped_of(body, wrapped.items())
     sent = {k.removeprefix("held_"): v for k, v in arrival.tables.items() if k.startswith("held_")}
     kept, chosen = stopping.set_aside(sent, stopped)
     new, there = collection.part_known(kept, lake.known_sources(previous, kept))

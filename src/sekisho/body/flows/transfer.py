@@ -33,9 +33,11 @@ from sekisho.exchange.transfer import (
     sign_reason,
 )
 from sekisho.pseudonym.batch import Batch, pack
+from sekisho.pseudonym.group import SIZE as ELEMENT_SIZE
 from sekisho.pseudonym.group import Element
 from sekisho.pseudonym.pieces import BatchPieces, Encrypting, Packed
 from sekisho.pseudonym.stored import StoredBatch, open_stored
+from sekisho.pseudonym.tagged import Tagged, tagged
 
 COMPLETE = {
     "submission": "submission:land",
@@ -51,6 +53,8 @@ COMPLETE = {
 }
 BATCHES, SEALED = "batches", "sealed"
 """Folders of the spool where the halves of a transfer are made; they go with its outcome."""
+OPENED = "opened"
+"""Folder of the spool for pseudonyms that came without a payload; its files have no names."""
 ALONE = {"view": "person:match"}
 """Kinds whose persons come without a payload: what is to be told stands in the signed reason."""
 
@@ -65,7 +69,7 @@ class Arrived:
     reason: Reason
     sender: str
     tables: Mapping[str, pa.Table]
-    pseudonyms: dict[Tag, Element]
+    pseudonyms: Tagged[Element]
 
 
 def start(
@@ -170,7 +174,12 @@ def _arrived_alone(body: Body, received: Sequence[tuple[Reason, str, parcel.Stor
                 replace(reason, epoch=body.epoch),
                 sender,
                 {},
-                _opened(body, reason, StoredBatch.open(blob.file, blob.start, blob.size)),
+                _opened(
+                    body,
+                    reason,
+                    StoredBatch.open(blob.file, blob.start, blob.size),
+                    body.folders.spool / OPENED,
+                ),
             )
             for reason, sender, blob in received
             if reason.kind == kind
@@ -228,7 +237,7 @@ def _complete(body: Body, reason: Reason, sender: str, home: Path) -> Outcome:
             reason=replace(reason, epoch=body.epoch),
             sender=sender,
             tables=tables.StoredTables(plain),
-            pseudonyms=_opened(body, reason, _kept(home)),
+            pseudonyms=_opened(body, reason, _kept(home), home),
         )
         return _flow(COMPLETE[reason.kind])(body, arrived)
     finally:
@@ -240,10 +249,11 @@ def _kept(home: Path) -> StoredBatch:
     return StoredBatch.open(file, 0, file.stat().st_size)
 
 
-def _opened(body: Body, reason: Reason, batch: StoredBatch) -> dict[Tag, Element]:
+def _opened(body: Body, reason: Reason, batch: StoredBatch, folder: Path) -> Tagged[Element]:
     secret = keyshares.domain_secret(body, reason.to_domain, reason.epoch, reason.permit)
-    opened = dict(open_stored(batch, secret))
-    return epochs.into_own(body, reason.to_domain, reason.epoch, opened)
+    opened = open_stored(batch, secret)
+    own = epochs.into_own(body, reason.to_domain, reason.epoch, opened)
+    return tagged(own, ELEMENT_SIZE, folder)
 
 
 def _flow(named: str) -> Callable[..., Outcome]:

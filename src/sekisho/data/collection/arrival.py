@@ -15,6 +15,8 @@ from sekisho.quality import CollectionRules, check, laid_out, with_rules
 
 SetAside = Callable[[Mapping[str, pa.Table]], tuple[dict[str, pa.Table], dict[str, pa.Table]]]
 """Parts tables into what may be kept and what a choice of their persons keeps out."""
+Known = Callable[[Collection[str]], Collection[str]]
+"""Some tags → those of them whose identity arrived."""
 
 
 class Arrival:
@@ -42,28 +44,30 @@ class Arrival:
         rules: CollectionRules,
         *,
         day: date,
-        tags: Collection[str],
+        known: Known,
         set_aside: SetAside,
+        keep: Callable[[Collection[str]], None] = lambda _: None,
         systems: CodeSystems | None = None,
-    ) -> tuple[Survey, set[str]]:
-        """Check all that arrived; return what was found, and the tags that anything is kept under.
+    ) -> Survey:
+        """Check all that arrived; return what was found.
 
         Args:
             day: day of submission, in Japan.
-            tags: the tags whose identity arrived through the converters.
+            known: of some tags, those whose identity arrived through the converters.
+            keep: is told, part by part, of the tags under which anything is kept.
             systems: given where the framework refuses codes that are not standard ones.
         """
         self._set_aside = set_aside
         filled = self._persons.filled
-        surveys, present = [], set[str]()
+        surveys = []
         for part in self._persons:
             kept, chosen = set_aside(part)
-            landed = check(kept, rules, day=day, tags=tags, systems=systems, filled=filled)
+            here = _tags(kept)
+            landed = check(kept, rules, day=day, tags=known(here), systems=systems, filled=filled)
             surveys.append(survey_of(landed, chosen))
             self._held.append(landed.held)
-            for rows in kept.values():
-                present |= set(rows["tag"].unique().to_pylist())
-        return together(surveys), present
+            keep(here)
+        return together(surveys)
 
     def may_be_kept(self) -> Iterator[dict[str, pa.Table]]:
         """Yield, part by part, the tables without what a choice keeps out; broken records too."""
@@ -96,3 +100,10 @@ class Arrival:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._files += 1
         return self._folder / f"{self._files}"
+
+
+def _tags(tables: Mapping[str, pa.Table]) -> set[str]:
+    found = set[str]()
+    for rows in tables.values():
+        found |= set(rows["tag"].unique().drop_null().to_pylist())
+    return found

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -56,7 +56,7 @@ class Objects:
         self,
         rows: Iterable[pa.Table],
         records: Iterable[pa.Table],
-        persons: Mapping[str, str],
+        person: Callable[[str], str],
         key: SealKey,
         *,
         provider: str,
@@ -67,7 +67,7 @@ class Objects:
         Args:
             rows: as `object_schema` says, some at a time.
             records: tables of these records, under tags.
-            persons: tag → person key.
+            person: tag → person key.
 
         Raises:
             PeerError: the pieces are not as a provider's program writes them.
@@ -83,7 +83,7 @@ class Objects:
                     tag, source, data_class, kind = here
                     place = None
                     if (tag, source, data_class) in known:
-                        place = self.place(data_class, persons[tag], provider, source, batch, kind)
+                        place = self.place(data_class, person(tag), provider, source, batch, kind)
                     writing = _Writing(here, place)
                 writing.add(piece, data)
             if writing is not None:
