@@ -4,28 +4,22 @@ ceremonies' records."""
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 import typer
 
-from sekisho.body.config import BodyConfig, Folders, read_config
 from sekisho.body.flows.destruction import records as destroyed_records
-from sekisho.body.keyring import Keyring, load_keys
+from sekisho.commands.home import Home, homes, of_converter, ordered, tell, with_role
 from sekisho.commands.output import OUT, show_json, show_table
-from sekisho.common.canonical import canonical_json, digest
-from sekisho.common.clock import SystemClock
-from sekisho.common.errors import PeerError, Refusal, SekishoError, TamperError, UserError
+from sekisho.common.canonical import digest
+from sekisho.common.errors import PeerError, Refusal, SekishoError, TamperError
 from sekisho.common.ids import Domain, body_domain, new_id, project_domain, registry_domain
 from sekisho.common.randomness import system_random
 from sekisho.common.secretfile import read_secret
-from sekisho.exchange.client import Client
 from sekisho.exchange.destruction import Destruction, read_destruction
-from sekisho.exchange.directory import Directory
 from sekisho.exchange.globalkey import GlobalKey, read_global_key
-from sekisho.framework import Framework, load
 from sekisho.pseudonym.group import Scalar, multiply_base
 
 app = typer.Typer(help="Keys of bodies: show, rotate, destroy, revoke, ceremony. Never a secret.")
@@ -36,44 +30,6 @@ PAUSE = 0.2
 """Seconds between two questions."""
 SHOWN = 16
 """Hex digits of a digest in a table; JSON has them all."""
-
-
-@dataclass(frozen=True)
-class Home:
-    """One body's folder, read without running it."""
-
-    config: BodyConfig
-    folders: Folders
-
-    @property
-    def directory(self) -> Directory:
-        return Directory.read(self.folders.base / self.config.directory)
-
-    @property
-    def framework(self) -> Framework:
-        return load(self.folders.base / self.config.framework)
-
-    @property
-    def keys(self) -> Keyring:
-        return load_keys(self.folders.keys)
-
-    def records(self) -> list[Path]:
-        """Return the records of global keys that this body has, the newest last."""
-        found = (self.folders.documents / "global-keys").glob("*.json")
-        return sorted(found, key=lambda file: int(file.stem))
-
-
-def homes(folder: Path) -> list[Home]:
-    """Return the bodies of a deployment, or the one whose folder it is."""
-    files = [folder / "body.toml"] if (folder / "body.toml").is_file() else []
-    files = files or sorted((folder / "bodies").glob("*/body.toml"))
-    if not files:
-        raise UserError(
-            "keys.no-body",
-            f"{folder}: there is no body.",
-            next_step="name a deployment's folder, or that of one of its bodies",
-        )
-    return [Home(*read_config(file)) for file in files]
 
 
 @app.command()
@@ -132,8 +88,8 @@ def rotate(
     json: AsJson = False,
 ) -> None:
     """Begin a new epoch: the first converter's operator tells its running body to."""
-    home = _with_role(folder, "converter")
-    _tell(home, "conversion/rotate", {"deadline_days": deadline_days})
+    home = with_role(folder, "converter")
+    tell(home, "conversion/rotate", {"deadline_days": deadline_days})
     _said(json, {"told": home.config.body, "deadline_days": deadline_days})
 
 
@@ -147,11 +103,11 @@ def destroy(
 ) -> None:
     """Destroy a converter's secret of a former epoch that nothing needs; its running body asks
     every other one, and tells what still needs it."""
-    home = _of_converter(folder, converter)
+    home = of_converter(folder, converter)
     order = {"epoch": epoch, "order": new_id(system_random)}
-    _tell(home, "conversion/destroy", order)
+    tell(home, "conversion/destroy", order)
     until = time.monotonic() + wait
-    while (said := _ordered(home, epoch))["order"] != order["order"]:
+    while (said := ordered(home, epoch))["order"] != order["order"]:
         if time.monotonic() > until:
             raise PeerError(
                 "keys.slow",
@@ -166,18 +122,6 @@ def destroy(
     _said(json, {"told": converter, "destroyed": epoch})
 
 
-def _of_converter(folder: Path, name: str) -> Home:
-    """Return the folder of a converter, on this machine."""
-    for home in homes(folder):
-        if home.config.body == name and home.keys.is_converter:
-            return home
-    raise Refusal(
-        "keys.no-converter",
-        f"{folder}: {name} is no converter there.",
-        next_step="run the command on the converter's own machine, and name it as show does",
-    )
-
-
 @app.command()
 def revoke(
     folder: Where,
@@ -186,9 +130,9 @@ def revoke(
     json: AsJson = False,
 ) -> None:
     """Cut a body off: the oversight body signs it, and all others refuse it from then on."""
-    home = _with_role(folder, "oversight")
+    home = with_role(folder, "oversight")
     home.directory.find(body)
-    _tell(home, "oversight/revoke-body", {"body": body, "code": code})
+    tell(home, "oversight/revoke-body", {"body": body, "code": code})
     _said(json, {"told": home.config.body, "revoked": body, "code": code})
 
 
@@ -266,50 +210,6 @@ def _record(record: GlobalKey) -> dict[str, Any]:
         "steps": [step.hex() for step in record.steps],
         "digest": digest(record.key),
     }
-
-
-def _with_role(folder: Path, role: Any) -> Home:
-    """Return the folder of the body that has ``role``, on this machine."""
-    found = homes(folder)
-    name = found[0].framework.with_role(role)[0]
-    for home in found:
-        if home.config.body == name:
-            return home
-    raise Refusal(
-        "keys.other-body",
-        f"Only {name} can do this, with its own keys.",
-        next_step=f"run the command on the folder of {name}",
-    )
-
-
-def _tell(home: Home, path: str, message: dict[str, Any]) -> None:
-    """Send a message to a running body as its own operator, with its own key."""
-    client = _client(home)
-    try:
-        client.post(
-            home.directory.find(home.config.body),
-            f"/exchange/{path}",
-            canonical_json(message),
-            content_type="application/json",
-        )
-    finally:
-        client.close()
-
-
-def _ordered(home: Home, epoch: int) -> dict[str, Any]:
-    """Ask a running converter, as its own operator, what became of the newest order."""
-    client = _client(home)
-    try:
-        peer = home.directory.find(home.config.body)
-        path = f"/exchange/conversion/destruction?epoch={epoch}"
-        said: dict[str, Any] = client.get(peer, path).json()
-        return said
-    finally:
-        client.close()
-
-
-def _client(home: Home) -> Client:
-    return Client(home.config.body, home.keys.signing, clock=SystemClock(), random=system_random)
 
 
 def _said(json: bool, said: dict[str, Any]) -> None:
