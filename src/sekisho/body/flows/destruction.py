@@ -20,7 +20,7 @@ from sekisho.body.flows.keyshares import CONVERTERS
 from sekisho.body.keyring import converter_file
 from sekisho.body.ports import Incoming, Json, Outcome, Outgoing
 from sekisho.common.canonical import digest
-from sekisho.common.errors import Refusal, SekishoError, TamperError, UserError
+from sekisho.common.errors import PeerError, Refusal, SekishoError, TamperError, UserError
 from sekisho.exchange import jws
 from sekisho.exchange.destruction import KIND, Destruction, read_destruction
 
@@ -214,19 +214,22 @@ def follow(body: Body) -> Outcome:
     outcome = Outcome()
     tokens: set[str] = set()
     for name in _others(body):
-        peer = body.directory.find(name)
-        tokens.update(body.client.get(peer, "/exchange/status/destroyed-keys").json()["records"])
+        try:
+            peer = body.directory.find(name)
+            said = body.client.get(peer, "/exchange/status/destroyed-keys").json()
+        except PeerError as away:
+            raise PeerError("peer.unreachable", f"{name} has not answered yet.") from away
+        tokens.update(said["records"])
     for token in sorted(tokens):
         try:
-            said = read_destruction(token, body.directory)
+            record = read_destruction(token, body.directory)
         except TamperError:
             continue  # not this converter's word
-        file = converter_file(body.keys.folder, said.epoch)
-        if said.converter != body.id or not file.exists():
+        file = converter_file(body.keys.folder, record.epoch)
+        if record.converter != body.id or not file.exists():
             continue
-        outcome.documents.append((_name(said), token))
+        outcome.documents.append((_name(record), token))
         outcome.remove.append(file)
-        outcome.fact(
-            "key.destruction", epoch=said.epoch, phase="followed", digest=digest(token.encode())
-        )
+        entry = {"epoch": record.epoch, "phase": "followed"}
+        outcome.fact("key.destruction", **entry, digest=digest(token.encode()))
     return outcome
