@@ -168,8 +168,8 @@ def ceremony(folder: Where, json: AsJson = False) -> None:
         ]
         show_table("Ceremonies", ("kept at", "epoch", "on", "signed by", "global key"), rows)
         if gone:
-            rows = [(one["body"], one["epoch"], one["on"], one["converter"]) for one in gone]
-            show_table("Secrets destroyed", ("kept at", "epoch", "on", "of"), rows)
+            ended = [(one["body"], one["epoch"], one["on"], one["converter"]) for one in gone]
+            show_table("Secrets destroyed", ("kept at", "epoch", "on", "of"), ended)
         for problem in problems:
             OUT.print(f"{problem['body']}: {problem['what']}")
     if problems or not found:

@@ -7,6 +7,8 @@ memory is bounded by the largest; until it has turned, whoever needs its index c
 
 from __future__ import annotations
 
+from typing import Any
+
 import orjson
 from msgspec.structs import replace
 
@@ -93,7 +95,7 @@ def _is_whole(log: UseLog, index: Json, prefix: str) -> bool:
 
 def _parts(turned: Json) -> Json:
     """Return of which parts each person is, in buckets again; nothing where it was forgotten."""
-    named = next((kept["parts"] for kept in turned.values() if kept["persons"]), [])
+    named: Any = next((kept["parts"] for kept in turned.values() if kept["persons"]), [])
     of = {one: marks for kept in turned.values() for one, marks in kept["persons"].items()}
     return {
         name: {"parts": named, "persons": {one: of[one] for one in persons}}
