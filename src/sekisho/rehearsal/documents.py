@@ -8,6 +8,7 @@ from typing import Any
 from sekisho.body.flows import (
     accounts,
     countersign,
+    destruction,
     exit,
     expulsion,
     incident,
@@ -19,6 +20,7 @@ from sekisho.body.flows import (
     revocation,
     succession,
 )
+from sekisho.exchange.destruction import KIND as KEY_DESTRUCTION
 from sekisho.exchange.transfer import RECEIPT
 
 KINDS: tuple[tuple[str, str], ...] = (
@@ -32,6 +34,7 @@ KINDS: tuple[tuple[str, str], ...] = (
     ("countersignatures/", countersign.COUNTERSIGNATURE),
     ("revocations/", revocation.REVOCATION),
     ("revoked-bodies/", expulsion.KIND),
+    (f"{destruction.FOLDER}/", KEY_DESTRUCTION),
     ("incidents/", incident.NOTICE),
     ("withdrawals/", exit.KIND),
     ("departures/", exit.KIND),
@@ -48,6 +51,7 @@ SIGNED = {
     "extract.countersigned": "countersignatures/{application}.jws",
     "lane.decided": "decisions/{application}.jws",
     "oversight.revoked": "revoked-bodies/{body}.jws",
+    "key.destroyed": destruction.FOLDER + "/{epoch}.{converter}.jws",
     "lane.revoked": "revocations/{application}.jws",
     "permit.received": "permits/{application}.json",
     "incident.notified": "incidents/{incident}/{provider}.jws",
@@ -81,7 +85,9 @@ def is_named(name: str, said: Mapping[str, Any]) -> bool:
 
 def signer_of(name: str, home: str, said: Mapping[str, Any]) -> str:
     """Return who must have signed a document in the folder of ``home``: itself, but for what a
-    leaving body got from its successor."""
+    leaving body got from its successor, and every body from a converter."""
+    if name.startswith(f"{destruction.FOLDER}/"):
+        return str(said["converter"])
     return str(said["body"]) if name.startswith(succession.TAKEN) else home
 
 

@@ -145,11 +145,10 @@ def _destroyed(body: Body, epoch: int) -> Outcome:
         record=digest(record.encode()),
     )
     token = jws.sign(msgspec.to_builtins(said), body.keys.signing, body.id, KIND)
-    outcome = Outcome(documents=[(_name(said), token)])
+    outcome = _kept(said, token)
     outcome.remove.append(converter_file(body.keys.folder, epoch))
     for name in _others(body):
         outcome.send.append(Outgoing(name, DOOR, token.encode(), content_type="application/jose"))
-    outcome.fact("key.destruction", epoch=epoch, phase="done", digest=digest(token.encode()))
     return outcome
 
 
@@ -169,12 +168,14 @@ def take(body: Body, message: Incoming) -> Outcome:
     said = read_destruction(token, body.directory)
     if said.converter not in {body.auxiliary(role) for role in CONVERTERS}:
         raise Refusal("keys.not-converter", "Only a converter has a secret of an epoch.")
-    if body.documents.exists(_name(said)):
-        return Outcome()
+    return Outcome() if body.documents.exists(_name(said)) else _kept(said, token)
+
+
+def _kept(said: Destruction, token: str) -> Outcome:
     outcome = Outcome(documents=[(_name(said), token)])
     outcome.fact(
         "key.destroyed",
-        body=said.converter,
+        converter=said.converter,
         epoch=said.epoch,
         on=said.on,
         digest=digest(token.encode()),
@@ -228,8 +229,7 @@ def follow(body: Body) -> Outcome:
         file = converter_file(body.keys.folder, record.epoch)
         if record.converter != body.id or not file.exists():
             continue
-        outcome.documents.append((_name(record), token))
+        outcome.add(_kept(record, token))
         outcome.remove.append(file)
-        entry = {"epoch": record.epoch, "phase": "followed"}
-        outcome.fact("key.destruction", **entry, digest=digest(token.encode()))
+        outcome.fact("key.destruction", epoch=record.epoch, phase="followed")
     return outcome
