@@ -15,7 +15,7 @@ SECONDS ?= 60
 # A rehearsal starts a dozen processes: none of them should compile what another has compiled.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help run up test fuzz long check fix schemas bench-identity bench-ledger bench-linkage bench-collection bench-run clean
+.PHONY: help run up test fuzz long check fix schemas bench-identity bench-ledger bench-linkage bench-collection bench-population bench-run clean
 
 help:  ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 20
@@ -76,7 +76,7 @@ fix: .stamps/venv-test  ## format and mend what can be mended
 schemas: .stamps/venv-test  ## write the JSON Schemas and tables of docs/reference anew
 	$(BIN)/python -m sekisho.reference docs/reference
 
-bench-identity bench-ledger bench-linkage bench-run: .stamps/venv-test
+bench-identity bench-ledger bench-linkage bench-population bench-run: .stamps/venv-test
 	$(BIN)/python benchmarks/$(@:bench-%=%).py
 
 bench-collection: .stamps/venv-test
