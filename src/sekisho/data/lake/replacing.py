@@ -29,10 +29,9 @@ SCHEMA = pa.schema(
 )
 """``latest``: the batch whose rows count. ``batch``: the one whose landing noted it."""
 
-SLICE: Final = 500_000
+SLICE: Final = 250_000
 """Records or notes that are compared in memory at once, about."""
-_DIGITS: Final = "0123456789abcdef"
-_MOST: Final = len(_DIGITS) ** 2
+_MOST: Final = 256
 
 # A note made by a submission that broke off does not count yet.
 VISIBLE = """
@@ -90,7 +89,7 @@ def slices(rows: int) -> list[Slice]:
     Names are digests in hexadecimal digits, which lie evenly; with others slices are right, too,
     but may be of unlike size.
     """
-    number = next(n for n in (1, 4, 16, 64, _MOST) if n * SLICE >= rows or n == _MOST)
+    number = min(_MOST, max(1, -(-rows // SLICE)))
     ends = [f"{_MOST * one // number:02x}" for one in range(1, number)]
     return [Slice(low, high) for low, high in zip([None, *ends], [*ends, None], strict=True)]
 
