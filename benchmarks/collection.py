@@ -1,11 +1,15 @@
 """Collecting FHIR NDJSON: from file to landed tables, against DuckDB reading the same file.
 
     python benchmarks/collection.py --sample FOLDER [--megabytes 40] [--out benchmarks/results/…]
+    python benchmarks/collection.py --sample FOLDER --large [5000]
 
 ``FOLDER`` has NDJSON of a foreign export (plain or gzip), which is repeated under new ids until
 it is large enough. The floor, DuckDB on one thread with an explicit schema into Parquet, runs
 before it in a process of its own. CPU seconds, the median of three; 1x, 2x and 4x show whether
 time is linear. What pseudonyms cost is seen where the same ingest leaves local names as they are.
+``--large`` instead lands 5 GB (or so many MB) and then the same once more, and says what each took
+in memory, on disk and in time a MB against 1x. 5 GB take about an hour, and 15 GB of disk, which
+are free again afterwards.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import json
 import os
 import re
 import resource
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -36,7 +41,7 @@ from collection_uke import merge, row
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded
 from sekisho.data import collection
-from sekisho.data.lake import Lake, hold
+from sekisho.data.lake import Lake, Snapshot, hold
 from sekisho.exchange import tables
 from sekisho.framework import load_kinds
 from sekisho.provider import prepare
@@ -85,18 +90,19 @@ COLUMNS = {
     "deceasedDateTime": "VARCHAR",
 }
 """What our reader looks at, and so what the floor has to parse."""
-_UUID = re.compile(rb"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+LARGE_MB = 5_000
+_HEAD = re.compile(rb"[0-9a-f]{8}(?=-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})")
+"""Where a UUID begins."""
 _SSN = re.compile(rb"999-(\d\d)-(\d{4})")
 
 
 def write(sample: Path, path: Path, megabytes: float) -> None:
     """Repeat the sample under new ids and numbers until ``megabytes`` are there."""
-    source = b"".join(_lines(sample))
+    between = _HEAD.split(b"".join(_lines(sample)))
     with path.open("wb") as out:
         copy = 0
         while out.tell() < megabytes * 1e6:
-            head = b"%08x" % copy
-            text = _UUID.sub(lambda found, head=head: head + found.group()[8:], source)
+            text = (b"%08x" % copy).join(between)
             out.write(_SSN.sub(partial(_number, copy), text))
             copy += 1
 
@@ -125,36 +131,58 @@ def floor(path: Path, folder: Path) -> float:
     return time.process_time() - started
 
 
-def landed(path: Path, folder: Path) -> dict[str, float]:
-    """Return the CPU seconds of each step from the file to landed tables, and the rows."""
+def landed(path: Path, folder: Path, batch: int = 1) -> dict[str, float]:
+    """Return the CPU seconds of each step from the file to landed tables, the rows, and the most
+    megabytes that lay beside the file after a step."""
     kinds = load_kinds(ROOT / "rules" / "data-kinds.toml")
-    steps = [time.process_time()]
+    work, lake = folder / "work", Lake(folder / "lake")
+    work.mkdir()
+    steps, disk = [time.process_time()], [0.0]
+
+    def done() -> None:
+        steps.append(time.process_time())
+        disk.append(sum(file.stat().st_size for file in folder.rglob("*") if file != path) / 1e6)
+
     to: dict[str, Any] = {"basic": BODY, "additional": BODY}
-    with prepare([path], "fhir-ndjson", kinds.placed, KEY, to, seeded(1), home=folder) as prepared:
+    with prepare([path], "fhir-ndjson", kinds.placed, KEY, to, seeded(1), home=work) as prepared:
         part = prepared.parts[BODY]
-        steps.append(time.process_time())
-        tables.write(folder / "plain", part.tables.rows)
-        steps.append(time.process_time())
+        done()
+        tables.write(work / "plain", part.tables.rows)
+        done()
         tags = [tag for tag, _ in part.identities]
-    stored = tables.StoredTables(folder / "plain")
-    arrival = collection.Arrival({name: stored.stored(name) for name in stored}, folder / "in")
+    stored = tables.StoredTables(work / "plain")
+    arrival = collection.Arrival({name: stored.stored(name) for name in stored}, work / "in")
     rules = load_rules(ROOT / "rules" / "collection.toml")
     summary, _ = arrival.check(
         rules, day=date(2026, 4, 1), tags=tags, set_aside=lambda rows: (dict(rows), {})
     )
-    steps.append(time.process_time())
-    lake = Lake(folder / "lake")
+    done()
     keys = lake.keys_for(sorted(tags), seeded(2), {})
 
     def held(name: str) -> Iterator[pa.Table]:
         for rows in arrival.kept(name):
-            yield hold(name, rows, keys, provider="p", batch=1)
+            yield hold(name, rows, keys, provider="p", batch=batch)
 
-    lake.land(1, "s", {name: partial(held, name) for name in summary.rows_landed})
-    steps.append(time.process_time())
+    before = Snapshot(batch - 1, lake.head())
+    lake.land(batch, f"s{batch}", {name: partial(held, name) for name in summary.rows_landed})
+    replaced = sum(lake.replaced_by(batch, before).values())
+    done()
+    shutil.rmtree(work)
     names = ("prepare", "write", "check", "land")
     each = {name: b - a for name, a, b in zip(names, steps[:-1], steps[1:], strict=True)}
-    return {**each, "all": steps[-1] - steps[0], "rows": sum(summary.rows_landed.values())}
+    rows = sum(summary.rows_landed.values())
+    return {
+        **each, "all": steps[-1] - steps[0], "rows": rows, "replaced": replaced, "disk": max(disk)
+    }  # fmt: skip
+
+
+def landed_twice(path: Path, folder: Path) -> dict[str, Any]:
+    """Return what `landed` does for a file, and for the same file once more, each with its peak."""
+    runs = []
+    for batch in (1, 2):
+        runs.append({**landed(path, folder, batch), "peak": peak_mb()})
+        print(json.dumps(runs[-1]), file=sys.stderr, flush=True)
+    return {"once": runs[0], "again": runs[1]}
 
 
 class LocalName:
@@ -185,7 +213,13 @@ MEASURED = {
     "floor": lambda path, folder: {"all": floor(path, folder)},
     "landed": landed,
     "landed-as-named": landed_as_named,
+    "landed-twice": landed_twice,
 }
+
+
+def peak_mb() -> float:
+    """Return the most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def measure(sample: Path, megabytes: float, what: str) -> Measured:
@@ -195,10 +229,9 @@ def measure(sample: Path, megabytes: float, what: str) -> Measured:
         path = folder / "in.ndjson"
         write(sample, path, megabytes)
         size = path.stat().st_size / 1e6
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        before = peak_mb()
         found = MEASURED[what](path, folder)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"mb": size, "peak": peak, "before": before, **found}
+    return {"mb": size, "peak": peak_mb(), "before": before, **found}
 
 
 def measured(sample: Path, megabytes: float, what: str) -> Measured:
@@ -206,7 +239,7 @@ def measured(sample: Path, megabytes: float, what: str) -> Measured:
     command = [sys.executable, __file__, "--sample", str(sample), "--what", what]
     env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
     done = subprocess.run(
-        [*command, "--megabytes", str(megabytes)], check=True, capture_output=True, env=env
+        [*command, "--megabytes", str(megabytes)], check=True, stdout=subprocess.PIPE, env=env
     )
     one: Measured = json.loads(done.stdout.splitlines()[-1])
     return one
@@ -241,29 +274,54 @@ def rows_of(runs: dict[int, list[tuple[Measured, Measured, Measured]]]) -> list[
     return made
 
 
+def rows_of_large(once: list[Measured], large: Measured) -> list[dict[str, Any]]:
+    """Return the rows of a large file, sent once and again, beside small ones."""
+    before = median(it["all"] / it["mb"] for it in once)
+    at = f"{large['mb'] / 1000:.3g} GB"
+    made = []
+    for way, name in (("once", "FHIR NDJSON to landed tables"), ("again", "The same once more")):
+        run, peak = large[way], round(large[way]["peak"])
+        each, disk = run["all"] / large["mb"], run["disk"]
+        speed = f"{name}, {at}"
+        made += [
+            row(speed, round(1 / each, 2), "MB per CPU second", "at 1x", before / each, peak),
+            row(f"{speed}, rows", run["rows"], "rows", "1x", run["rows"] / once[0]["rows"], peak),
+            row(f"{speed}, disk", round(disk), "MB", "the input", disk / large["mb"], peak),
+        ]
+    share = large["again"]["replaced"] / max(1, large["once"]["rows"])
+    made.append(row(f"The same once more, {at}, records replaced", large["again"]["replaced"],
+                    "records", "rows landed once", share, peak))  # fmt: skip
+    return made
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sample", type=Path, required=True)
     parser.add_argument("--megabytes", type=float, default=40)
     parser.add_argument("--what", choices=MEASURED)
+    parser.add_argument("--large", type=float, nargs="?", const=LARGE_MB, metavar="MEGABYTES")
     results = ROOT / "benchmarks" / "results" / "collection.json"
     parser.add_argument("--out", type=Path, default=results)
     chosen = parser.parse_args()
     if chosen.what:
         print(json.dumps(measure(chosen.sample, chosen.megabytes, chosen.what)))
         return
-    runs = {
-        size: [
-            (
-                measured(chosen.sample, chosen.megabytes * size, "floor"),
-                measured(chosen.sample, chosen.megabytes * size, "landed"),
-                measured(chosen.sample, chosen.megabytes * size, "landed-as-named"),
-            )
-            for _ in range(RUNS)
-        ]
-        for size in SIZES
-    }
-    rows = rows_of(runs)
+    if chosen.large:
+        once = [measured(chosen.sample, chosen.megabytes, "landed") for _ in range(RUNS)]
+        rows = rows_of_large(once, measured(chosen.sample, chosen.large, "landed-twice"))
+    else:
+        runs = {
+            size: [
+                (
+                    measured(chosen.sample, chosen.megabytes * size, "floor"),
+                    measured(chosen.sample, chosen.megabytes * size, "landed"),
+                    measured(chosen.sample, chosen.megabytes * size, "landed-as-named"),
+                )
+                for _ in range(RUNS)
+            ]
+            for size in SIZES
+        }
+        rows = rows_of(runs)
     merge(chosen.out, rows)
     for one in rows:
         print(
