@@ -8,7 +8,7 @@ it is large enough. The floor, DuckDB on one thread with an explicit schema into
 before it in a process of its own. CPU seconds, the median of three; 1x, 2x and 4x show whether
 time is linear. What pseudonyms cost is seen where the same ingest leaves local names as they are.
 ``--large`` instead lands 5 GB (or so many MB) and then the same once more, and says what each took
-in memory, on disk and in time a MB against 1x. 5 GB take about an hour, and 15 GB of disk, which
+in memory, on disk and in time a MB against 1x. 5 GB take some ten minutes, and 7 GB of disk, which
 are free again afterwards.
 """
 
