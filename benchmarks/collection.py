@@ -153,9 +153,8 @@ def landed(path: Path, folder: Path, batch: int = 1) -> dict[str, float]:
     stored = tables.StoredTables(work / "plain")
     arrival = collection.Arrival({name: stored.stored(name) for name in stored}, work / "in")
     rules = load_rules(ROOT / "rules" / "collection.toml")
-    summary, _ = arrival.check(
-        rules, day=date(2026, 4, 1), tags=tags, set_aside=lambda rows: (dict(rows), {})
-    )
+    known, day = set(tags).intersection, date(2026, 4, 1)
+    summary = arrival.check(rules, day=day, known=known, set_aside=lambda rows: (dict(rows), {}))
     done()
     keys = lake.keys_for(sorted(tags), seeded(2), {})
 
