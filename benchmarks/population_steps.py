@@ -176,7 +176,8 @@ def log(persons: int, place: int) -> Json:
         visits = [v for v in visits_of(SEED, person, len(PROVIDERS), PERIOD) if v.place == place]
         if not visits:
             continue
-        known = person.insurance(visits[-1].day) is not None
+        last = person.insurance(visits[-1].day)
+        known = last is not None
         for who in ("all", *(("known",) if known else ())):
             found[f"{who} persons"] += 1
             found[f"{who} genomes"] += is_sequenced(SEED, person)
@@ -187,6 +188,12 @@ def log(persons: int, place: int) -> Json:
                 found[f"{who} drugs"] += sum(1 for id in visit.treated if drug_for(id))
                 taken = visit.acute in TAKEN and is_taken(institution, person, visit)
                 found[f"{who} images"] += taken
+        for visit in visits:
+            found["all drugs united"] += sum(1 for id in visit.treated if drug_for(id))
+            then = person.insurance(visit.day)
+            if then is not None and then != last:
+                handed = (drug_for(id) for id in visit.treated)
+                found["all drugs united"] += sum(1 for drug in handed if drug and drug.receipt)
     return dict(found)
 
 
