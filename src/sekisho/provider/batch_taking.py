@@ -95,12 +95,12 @@ def named_rows(
     for kind in sorted({kind for of in kinds.values() for kind in of}):
         kind_column = pa.repeat(text(kind), longest)
         goes = pa.array([kind in kinds.get(t, ()) for t in texts.to_pylist()], pa.bool_())
+        everything = pc.all(goes).as_py() is not False
         for rows in batch.rows:
-            types = batch.types.indices.take(rows.record)
-            here = goes.take(types)
-            if pc.all(here).as_py() is False:
-                types = types.filter(here)
-            one = rows.filter(here)
+            types, one = batch.types.indices.take(rows.record), rows
+            if not everything:
+                here = goes.take(types)
+                types, one = types.filter(here), rows.filter(here)
             size = len(one.record)
             if not size:
                 continue

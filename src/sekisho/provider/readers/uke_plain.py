@@ -42,6 +42,7 @@ class Receipts:
     def __init__(self, lines: Split, header: Header) -> None:
         self.lines, self.header = lines, header
         self.heads = lines.of("RE")
+        self._heads = lines.fields(self.heads)
         begins = lines.by_kind(lambda kind: int(kind == "RE"), pa.int32())
         self.rec = pc.subtract(pc.cumulative_sum(begins), int32(1))
         self.bad: set[int] = set()
@@ -68,7 +69,7 @@ class Receipts:
         return pc.subtract(pa.concat_arrays([self.heads[1:], end]), self.heads)
 
     def head(self, index: int) -> pa.Array:
-        return self.lines.get(self.heads, index)
+        return self._heads.get(index)
 
     def _check_lines(self) -> None:
         lines = self.lines
@@ -111,27 +112,29 @@ class Receipts:
         payer = pc.coalesce(insurer, first_of(public, self.rec.take(public), number))
         self.spoil(pc.is_null(payer))
         self.payer = pc.coalesce(payer, self.heads)  # a line of its own stands for none
-        self.points = mapped(lines.get(self.payer, 5), _points, pa.int64())
+        fields = lines.fields(self.payer)
+        self.points = mapped(fields.get(5), _points, pa.int64())
         self.spoil(pc.is_null(self.points))
         unpaid = pc.and_(pc.less(self.points, int64(0)), pc.invert(self.insured))
         self.spoil(unpaid)  # a KO without points gives nothing
-        plain = pc.match_substring_regex(lines.get(self.payer, 1), "^[0-9]+$")
+        plain = pc.match_substring_regex(fields.get(1), "^[0-9]+$")
         self.spoil(pc.and_(self.insured, pc.invert(plain)))  # else no law would be known
         own = lines.of("SN")
-        branch = lines.get(own, 6)
-        counts = pc.and_(pc.equal(lines.get(own, 1), text(INSURED)), pc.not_equal(branch, text("")))
+        told = lines.fields(own)
+        branch = told.get(6)
+        counts = pc.and_(pc.equal(told.get(1), text(INSURED)), pc.not_equal(branch, text("")))
         own = own.filter(counts)
         first = first_of(own, self.rec.take(own), number)
         there = pc.is_valid(first)
-        found = lines.get(pc.fill_null(first, int32(0)), 6)
+        found = lines.fields(pc.fill_null(first, int32(0))).get(6)
         self.persons = Persons(
             self.unit,
             self.insured,
-            tuple(lines.get(self.payer, index) for index in (1, 2, 3)),
+            tuple(fields.get(index) for index in (1, 2, 3)),
             pc.if_else(there, found, text("")),
             f"{JP_LOCAL}{self.header.institution}",
             self.head(MEDICAL.chart),
-            self.lines.rest(self.heads),
+            self._heads.rest(),
             self.birth,
             self.sex,
         )

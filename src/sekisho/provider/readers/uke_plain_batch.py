@@ -59,7 +59,7 @@ def batch_of(
         _numbers(kept).take(of.rec).filter(keep),
         of.persons.filter(kept),
         visits,
-        [one.numbered(keep, new) for one in rows],
+        [one.numbered(keep, new) for one in rows] if of.bad else rows,
         list(_between(of, one_by_one)),
     )
     return batch, pc.sum(pc.max_element_wise(of.points.filter(kept), int64(0))).as_py() or 0

@@ -101,7 +101,7 @@ def _marked(
 
     The receipt of a line that it cannot read is spoilt.
     """
-    places, made = each(of.lines.rest(lines), lambda rest: read(rest.split(",")))
+    places, made = each(of.lines.fields(lines).rest(), lambda rest: read(rest.split(",")))
     found = pa.array(made, pa.list_(pa.int64())).take(places)
     of.spoil(pc.is_null(found), of.rec.take(lines))
     return pc.list_parent_indices(found).cast(pa.int32()), pc.list_flatten(found)
@@ -123,7 +123,7 @@ def _counted(of: Receipts) -> pa.Array:
     lines = of.lines.of("JD")
     if not len(lines):
         return lines
-    own = pc.equal(of.lines.get(lines, 1), text(INSURED))
+    own = pc.equal(of.lines.fields(lines).get(1), text(INSURED))
     lines = lines.filter(pc.and_(own, pc.invert(of.inpatient.take(of.rec.take(lines)))))
     line, column = _marked(of, lines, _counted_days)
     rec, column = of.rec.take(lines).take(line), column.cast(pa.int32())
@@ -142,7 +142,7 @@ def _unit_kinds(of: Receipts) -> tuple[pa.Array, pa.Array]:
     lines = of.lines
     carriers = lines.of("RE", *_CARRIERS)
     head = lines.by_kind(lambda kind: kind == "RE", pa.bool_()).take(carriers)
-    places, kinds = each(lines.at(carriers, 1), str.strip)
+    places, kinds = each(lines.fields(carriers).at(1), str.strip)
     blank = pa.array([not kind for kind in kinds], pa.bool_()).take(places)
     # what no line has at all, says that the receipt has none yet
     own = pc.if_else(head, int32(len(kinds)), pc.if_else(blank, null(places), places))

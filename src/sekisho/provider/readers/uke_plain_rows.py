@@ -129,16 +129,16 @@ def disease_rows(of: Receipts, days: Days) -> Iterator[BatchRows]:
     """SY: conditions, observations of what is suspected, and deaths."""
     at, lines = MEDICAL.diseases["SY"], of.lines
     line = lines.of("SY")
-    rec = of.rec.take(line)
-    code = _read(of, lines.at(line, at.code), lambda field: digits(field.strip(), 7), _TEXT, rec)
-    start = _read(of, lines.at(line, at.start), lambda field: uke_day(field.strip()), _DAY, rec)
-    outcome = lines.get(line, at.outcome)
-    modifiers = lines.at(line, at.modifiers)
+    rec, fields = of.rec.take(line), lines.fields(line)
+    code = _read(of, fields.at(at.code), lambda field: digits(field.strip(), 7), _TEXT, rec)
+    start = _read(of, fields.at(at.start), lambda field: uke_day(field.strip()), _DAY, rec)
+    outcome = fields.get(at.outcome)
+    modifiers = fields.at(at.modifiers)
     suspected = mapped(modifiers, lambda field: is_suspected(field.strip()), pa.bool_())
     claim = pc.if_else(of.inpatient.take(rec), int64(32853), int64(32859))
     last = of.last_day.take(rec)
     ended = pc.is_in(outcome, value_set=pa.array(ENDED, pa.string()))
-    main = pc.equal(lines.get(line, at.main), text("01"))
+    main = pc.equal(fields.get(at.main), text("01"))
     visit = days.first_visit.take(rec)
     number = len(line)
     condition = BatchRows(
@@ -181,10 +181,10 @@ def disease_rows(of: Receipts, days: Days) -> Iterator[BatchRows]:
 def item_rows(of: Receipts, days: Days) -> Iterator[BatchRows]:
     """SI, IY, TO: a row for each day, and its cost where the line has the unit's points."""
     lines, at = of.lines, MEDICAL.items["SI"]  # code, amount and points stand alike in all three
-    owner = of.rec.take(days.items)
-    places, codes = each(lines.at(days.items, at.code), lambda field: digits(field.strip(), 9))
+    owner, fields = of.rec.take(days.items), lines.fields(days.items)
+    places, codes = each(fields.at(at.code), lambda field: digits(field.strip(), 9))
     of.spoil(pa.array([code is None for code in codes], pa.bool_()).take(places), owner)
-    points = _read(of, lines.at(days.items, at.points), _points, _INT, owner)
+    points = _read(of, fields.at(at.points), _points, _INT, owner)
     of.spoil(pc.greater(points, int64(MOST)), owner)
     kind = lines.kind.take(days.items).take(days.item)
     drugs, devices = (
@@ -234,7 +234,7 @@ def item_rows(of: Receipts, days: Days) -> Iterator[BatchRows]:
     )
     where = pc.indices_nonzero(devices)
     line, date = days.items.take(days.item.take(where)), days.date.take(where)
-    unit = lines.get(line, MEDICAL.items["TO"].unit)
+    unit = lines.fields(line).get(MEDICAL.items["TO"].unit)
     yield BatchRows(
         "device_exposure",
         line,
@@ -269,7 +269,7 @@ def item_rows(of: Receipts, days: Days) -> Iterator[BatchRows]:
 
 def _amounts(of: Receipts, days: Days, where: pa.Array, index: int) -> pa.Array:
     """Return the used amount times the count of some days; null where there is none."""
-    texts = of.lines.at(days.items.take(days.item.take(where)), index).dictionary_encode()
+    texts = of.lines.fields(days.items.take(days.item.take(where))).at(index).dictionary_encode()
     pairs = pc.add(pc.multiply(texts.indices.cast(_INT), int64(MOST + 1)), days.count.take(where))
     found = pairs.dictionary_encode()
     spelt = texts.dictionary.to_pylist()

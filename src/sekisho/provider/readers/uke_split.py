@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm.scalars import int32, text
+from sekisho.cdm.scalars import int32
 from sekisho.provider.readers.uke_layouts import MEDICAL
 from sekisho.provider.records import Unreadable
 
@@ -70,30 +70,42 @@ class Split:
         there = self.by_kind(lambda kind: kind in kinds, pa.bool_())
         return pc.indices_nonzero(there).cast(pa.int32())
 
-    def at(self, lines: pa.Array, index: int) -> pa.Array:
-        """Return one field of some lines; empty where a line lacks it."""
-        return self._found(lines, int32(index))
+    def fields(self, lines: pa.Array) -> Fields:
+        """Return the fields of some lines."""
+        start, size = self.start.take(lines), self.size.take(lines)
+        rest = pa.array([rest_of(kind) for kind in self.kinds], pa.int32())
+        least = pc.min(size).as_py() or 0
+        return Fields(self.values, start, size, least, rest.take(self.kind.take(lines)))
 
-    def get(self, lines: pa.Array, index: int) -> pa.Array:
+
+@dataclass(frozen=True)
+class Fields:
+    """The fields of some lines, of which the shortest has ``least``; else as in `Split`."""
+
+    values: pa.Array = field(repr=False)
+    start: pa.Array = field(repr=False)
+    size: pa.Array = field(repr=False)
+    least: int
+    _rest: pa.Array = field(repr=False)
+
+    def at(self, index: int) -> pa.Array:
+        """Return one field; empty where a line lacks it."""
+        if index < self.least:
+            return self.values.take(pc.add(self.start, int32(index)))
+        return self._found(int32(index))
+
+    def get(self, index: int) -> pa.Array:
         """Return one field without the white space around it; empty where a line lacks it."""
-        if not index:
-            return pa.repeat(text(""), len(lines))
-        return pc.utf8_trim_whitespace(self.at(lines, index))
+        return pc.utf8_trim_whitespace(self.at(index))
 
-    def rest(self, lines: pa.Array) -> pa.Array:
+    def rest(self) -> pa.Array:
         """Return what stands from field `rest_of` on, with its commas."""
-        index = pa.array([rest_of(kind) for kind in self.kinds], pa.int32())
-        return self._found(lines, index.take(self.kind.take(lines)))
+        return self._found(self._rest)
 
-    def _found(self, lines: pa.Array, index: pa.Array | pa.Scalar) -> pa.Array:
-        return self.values.take(self._places(lines, index))
-
-    def _places(self, lines: pa.Array, index: pa.Array | pa.Scalar) -> pa.Array:
-        places = pc.add(self.start.take(lines), index)
-        there = pc.less(index, self.size.take(lines))
-        if pc.all(there).as_py() is not False:
-            return places
-        return pc.if_else(there, places, int32(len(self.values) - 1))
+    def _found(self, index: pa.Array | pa.Scalar) -> pa.Array:
+        there = pc.less(index, self.size)
+        places = pc.if_else(there, pc.add(self.start, index), int32(len(self.values) - 1))
+        return self.values.take(places)
 
 
 def rest_of(kind: str) -> int:
