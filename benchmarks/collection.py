@@ -28,6 +28,7 @@ import time
 from collections.abc import Iterator
 from datetime import date
 from functools import partial
+from importlib import import_module
 from itertools import count
 from pathlib import Path
 from statistics import median
@@ -223,6 +224,7 @@ def peak_mb() -> float:
 
 def measure(sample: Path, megabytes: float, what: str) -> Measured:
     """Measure one thing in this process."""
+    import_module("deltalake")  # a body has loaded it since its start, as DuckDB is here
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "in.ndjson"
