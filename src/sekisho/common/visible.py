@@ -27,7 +27,7 @@ def visible(text: str, most: int | None = None) -> str:
         pass
     if most is not None and len(text) > most:
         half = most // 2
-        text = f"{text[:half]}{_CUT}{text[-half:]}"
+        text = f"{text[:half]}{_CUT}{text[len(text) - half :]}"
     return "".join(map(_spelled, text))
 
 
