@@ -25,7 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import partial
 from importlib import import_module
@@ -194,6 +194,9 @@ class LocalName:
 
     def __call__(self, what: str, local: str) -> str:
         return local[-36:].replace("-", "")
+
+    def all(self, what: str, locals_: Iterable[str]) -> list[str]:
+        return [self(what, local) for local in locals_]
 
     def visit(self, local: str) -> str:
         return local[-36:].replace("-", "")
