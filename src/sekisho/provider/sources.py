@@ -14,7 +14,7 @@ from pathlib import Path
 
 from msgspec import Struct
 
-_HASHED_AT_ONCE = 1 << 20
+_HASHED_AT_ONCE = 1 << 16
 _BOM = b"\xef\xbb\xbf"
 
 

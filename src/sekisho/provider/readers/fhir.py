@@ -56,10 +56,11 @@ def check_text(data: bytes) -> None:
 
 def is_text(data: bytes) -> bool:
     """Return whether bytes are UTF-8 text without NUL."""
-    try:
-        data.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
+    if not data.isascii():
+        try:
+            data.decode("utf-8")
+        except UnicodeDecodeError:
+            return False
     return b"\0" not in data
 
 
