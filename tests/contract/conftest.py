@@ -30,7 +30,9 @@ def _as_owner() -> list[str]:
         return []
     known = subprocess.run(["id", "postgres"], capture_output=True, check=False).returncode == 0
     if not known or shutil.which("runuser") is None:
-        pytest.skip("no user postgres, and root may not run a PostgreSQL server")
+        pytest.skip(
+            "no user postgres or no runuser in PATH, and root may not run a PostgreSQL server"
+        )
     return ["runuser", "-u", "postgres", "--"]
 
 

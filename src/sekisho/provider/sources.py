@@ -117,9 +117,7 @@ def blocks(path: Path, limits: Limits) -> Iterator[Block]:
     """
     before = 0
     for data in _runs(path, limits):
-        if isinstance(data, _Damage):
-            raise SourceProblem("file.truncated-gzip", before + 1)
-        yield Block(before, data)
+        yield Block(_sound(before, data), data)
         before += 1 if data is None else data.count(b"\n")
 
 
@@ -152,12 +150,17 @@ def runs(path: Path, limits: Limits) -> Iterator[Run]:
     """
     before = 0
     for data in _runs(path, limits):
-        if isinstance(data, _Damage):
-            raise SourceProblem("file.truncated-gzip", before + 1)
         # over twice as fast as to split
-        run = Run(before, data or b"", None if data is None else BytesIO(data).readlines())
-        yield run
-        before += 1 if run.lines is None else len(run.lines)
+        found = None if data is None else BytesIO(data).readlines()
+        yield Run(_sound(before, data), data or b"", found)
+        before += 1 if found is None else len(found)
+
+
+def _sound(before: int, data: bytes | None) -> int:
+    """Return how many lines stand before ``data``, unless the stream is damaged here."""
+    if isinstance(data, _Damage):
+        raise SourceProblem("file.truncated-gzip", before + 1)
+    return before
 
 
 def lines_in(run: Run, limits: Limits) -> list[Line]:

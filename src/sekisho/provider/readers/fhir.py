@@ -38,7 +38,9 @@ _TAGGED: dict[str, type[Struct]] = {
 BUNDLE = _TAGGED["Bundle"]
 _NAMES = {shape: name for name, shape in _TAGGED.items()}
 _DECODERS = {name: msgspec.json.Decoder(_TAGGED[name]) for name in _SHAPES}
-_ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(Union[tuple(_TAGGED.values())])  # noqa: UP007
+_ANY: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+    Union[tuple(_TAGGED.values())]  # noqa: UP007 (there is no other way to write a made one)
+)
 _WRONG = (msgspec.DecodeError, RecursionError, UnicodeDecodeError)
 NO_NAMES: Mapping[str, str] = {}
 
