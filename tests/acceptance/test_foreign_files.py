@@ -11,6 +11,7 @@ import pytest
 from foreign import CODES, TABLES, expected_extract, hospitals_of, opt_outs, write_foreign_scenario
 
 from sekisho.provider import Identity, Note, Outcome, read
+from sekisho.provider.records import content_of
 from sekisho.pseudonym import PersonKey
 from sekisho.rehearsal.scenario import Scenario, read_scenario
 
@@ -78,7 +79,7 @@ def _rows(kind: str, files: tuple[Path, ...]) -> list[tuple[PersonKey, str, str,
     for record in records:
         person = names.get(record.patient or "")
         if record.outcome is Outcome.SENT and person is not None:
-            for table, _, values in record.rows:
-                code = values[5] if table == "condition_occurrence" else None
-                made.append((person, record.record_type, table, code))
+            for row in record.rows:
+                code = content_of(row).get("condition_source_value")
+                made.append((person, record.record_type, row[0].table, code))
     return made

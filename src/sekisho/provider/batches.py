@@ -24,8 +24,8 @@ class BatchRows:
         table: its name; a batch may hold several of one name.
         record: int32, the place in the batch of the record that each row is of.
         visit: int32, the place of its visit in the batch; null where it has none.
-        values: column → its values, or one for all rows; columns that are not named are as in
-            `records.row`.
+        values: column → its values, or one for all rows; columns that are not named are as
+            `records.absent` says.
     """
 
     table: str

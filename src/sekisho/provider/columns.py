@@ -7,6 +7,7 @@ and needs no more memory for more rows.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -14,15 +15,14 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm import ORIGIN, Sliced, Table, arrow_type, table, transit_schema
-from sekisho.provider.records import absent
+from sekisho.cdm import ORIGIN, Sliced, arrow_type, table, transit_schema
+from sekisho.provider.records import Shape, absent
 from sekisho.provider.scratch import Scratch
 
 _BATCH = 1 << 12
 """Rows that are Python values at most."""
 RECORD = "record"
-_LOCAL = [("patient", pa.int32()), (RECORD, pa.int32())]
-_TEXTS = [(name, pa.string()) for name in ORIGIN]
+_LINKS = {"patient": pa.int32(), RECORD: pa.int32(), **dict.fromkeys(ORIGIN, pa.string())}
 
 
 class Columns:
@@ -33,19 +33,21 @@ class Columns:
     """
 
     def __init__(self, name: str, scratch: Scratch, wait_bytes: int) -> None:
-        self._table: Table = table(name)
-        self._rows: list[tuple[Any, ...]] = []
+        self._rows: defaultdict[Shape, list[tuple[Any, ...]]] = defaultdict(list)
+        self._waiting = 0
         # dates are gathered as days: Arrow takes integers much faster than date objects
-        content = [
-            (c.name, pa.int32() if c.type == "date" else arrow_type(c)) for c in self._table.content
-        ]
-        self._schema = pa.schema(_LOCAL + _TEXTS + content)
+        content = {
+            c.name: pa.int32() if c.type == "date" else arrow_type(c) for c in table(name).content
+        }
+        self._content = [(name, type_, absent(name)) for name, type_ in content.items()]
+        self._schema = pa.schema([*_LINKS.items(), *content.items()])
         self._sliced = Sliced(self._schema, "source_id", scratch.file, wait_bytes)
 
-    def add(self, rows: Sequence[tuple[Any, ...]]) -> None:
-        """Add (patient, record, source_id, visit_ref, kind, data_class, record_type, *content)."""
-        self._rows += rows
-        if len(self._rows) >= _BATCH:
+    def add(self, shape: Shape, rows: Sequence[tuple[Any, ...]]) -> None:
+        """Add (patient, record, source_id, visit_ref, kind, data_class, record_type, *given)."""
+        self._rows[shape] += rows
+        self._waiting += len(rows)
+        if self._waiting >= _BATCH:
             self._flush()
 
     def extend(self, links: Sequence[pa.Array], values: Mapping[str, pa.Array | str | int]) -> None:
@@ -58,13 +60,13 @@ class Columns:
         size = len(links[0])
         alike: dict[tuple[Any, pa.DataType], pa.Array] = {}
         content = []
-        for one in list(self._schema)[len(links) :]:
-            column = values.get(one.name, absent(one.name))
+        for name, type_, nothing in self._content:
+            column = values.get(name, nothing)
             if not isinstance(column, pa.Array):
                 # columns that say one thing share its memory
-                key = (column, one.type)
+                key = (column, type_)
                 if key not in alike:
-                    alike[key] = _column(column, one.type, size)
+                    alike[key] = _column(column, type_, size)
                 column = alike[key]
             content.append(column)
         self._sliced.add(pa.Table.from_arrays([*links, *content], schema=self._schema))
@@ -75,14 +77,14 @@ class Columns:
         return self._sliced
 
     def _flush(self) -> None:
-        if not self._rows:
-            return
-        arrays = [
-            _array(values, field.type)
-            for values, field in zip(zip(*self._rows, strict=True), self._schema, strict=True)
-        ]
-        self._rows = []
-        self._sliced.add(pa.Table.from_arrays(arrays, schema=self._schema))
+        rows, self._rows, self._waiting = self._rows, defaultdict(list), 0
+        types = {**_LINKS, **{name: type_ for name, type_, _ in self._content}}
+        for shape, found in rows.items():
+            names = (*_LINKS, *shape.given)
+            each = zip(names, zip(*found, strict=True), strict=True)
+            arrays = {name: _array(values, types[name]) for name, values in each}
+            links = [arrays.pop(name) for name in _LINKS]
+            self.extend(links, {**shape.fixed, **arrays})
 
 
 def _column(value: str | int | None, type_: pa.DataType, size: int) -> pa.Array:

@@ -20,7 +20,7 @@ from sekisho.provider.numbered import ASIDE, REFUSED, SENT, Numbered
 from sekisho.provider.objects import Leaving
 from sekisho.provider.patients import Patients
 from sekisho.provider.profile import Profile
-from sekisho.provider.records import UNREADABLE, Note, Record
+from sekisho.provider.records import UNREADABLE, Note, Record, Shape
 from sekisho.provider.scratch import Scratch
 from sekisho.provider.units import Units
 from sekisho.pseudonym.identifiers import PersonKey
@@ -248,7 +248,7 @@ class Gathering:
         """Keep the rows that go with one class, of (record, its number, its patient's)."""
         name = self._names[data_class]
         sources = name.all("unit", [record.unit for record, _, _ in records])
-        rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        rows: defaultdict[Shape, list[tuple[Any, ...]]] = defaultdict(list)
         for (record, number, patient), source in zip(records, sources, strict=True):
             if not record.whole:
                 # the unit's name, and the part's place: a unit sent again supersedes all its parts
@@ -258,12 +258,12 @@ class Gathering:
                 for one in record.objects:
                     leaving = Leaving(source, data_class, one, name)
                     self._objects[data_class].append((number, leaving))
-                for table, visit, values in record.rows:
+                for shape, visit, values in record.rows:
                     reference = name.visit(visit) if visit else None
                     origin = (patient, number, source, reference, kind, data_class, record_type)
-                    rows[table].append((*origin, *values))
-        for table, found in rows.items():
-            self._store(data_class, table).add(found)
+                    rows[shape].append((*origin, *values))
+        for shape, found in rows.items():
+            self._store(data_class, shape.table).add(shape, found)
 
 
 class _Names(defaultdict[str, Name]):

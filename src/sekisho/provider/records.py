@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from enum import IntEnum
-from operator import itemgetter
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,16 +15,80 @@ from sekisho.cdm import TABLES
 from sekisho.common.errors import Defect
 from sekisho.pseudonym.identifiers import PersonKey
 
-Row = tuple[str, str | None, tuple[Any, ...]]
-"""Table, local id of its visit, and the values of ``Table.content`` in order.
-
-Dates are days since 1970-01-01, decimals strings in canonical spelling.
-"""
-
 UNREADABLE = "unreadable"
 """Record type of a line whose type cannot be told."""
 OTHER = "other"
 """Record type of a line with a type that the format does not know; its name stays here."""
+
+
+def absent(column: str) -> int | None:
+    """Return what stands in a column that a reader does not fill (OMOP: no concept matches)."""
+    return 0 if column.endswith("_concept_id") else None
+
+
+_ORDER = {t.name: tuple(c.name for c in t.content) for t in TABLES}
+
+
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """What rows of a table are made of: columns that each gives, and such as hold one thing in all.
+
+    The other columns hold what is `absent`.
+
+    Raises:
+        Defect: the table has no such column.
+    """
+
+    table: str
+    given: tuple[str, ...]
+    fixed: Mapping[str, Any]
+
+    def __post_init__(self) -> None:
+        unknown = {*self.given, *self.fixed} - {*_ORDER[self.table]}
+        if unknown:
+            raise Defect("provider.no-column", f"{self.table} lacks {sorted(unknown)}.")
+
+
+Row = tuple[Shape, str | None, tuple[Any, ...]]
+"""Its shape, the local id of its visit, and the values of the columns that the shape gives.
+
+Dates are days since 1970-01-01, decimals strings in canonical spelling.
+"""
+
+
+def row(table: str, visit: str | None = None, /, **values: Any) -> Row:
+    """Return a row.
+
+    Raises:
+        Defect: the table has no such column.
+    """
+    return _shape(table, tuple(values)), visit, tuple(values.values())
+
+
+@lru_cache(maxsize=1 << 10)
+def _shape(table: str, given: tuple[str, ...]) -> Shape:
+    return Shape(table, given, {})
+
+
+def rows_of(table: str, *given: str, **fixed: Any) -> Callable[..., Row]:
+    """Return what makes rows of ``table`` from a visit and the values of the columns ``given``.
+
+    Raises:
+        Defect: the table has no such column.
+    """
+    shape = Shape(table, given, fixed)
+
+    def made(visit: str | None, *values: Any) -> Row:
+        return shape, visit, values
+
+    return made
+
+
+def content_of(row: Row) -> dict[str, Any]:
+    """Return what a row holds, by column in the table's order."""
+    shape, _, values = row
+    held = {**shape.fixed, **dict(zip(shape.given, values, strict=True))}
+    return {name: held.get(name, absent(name)) for name in _ORDER[shape.table]}
 
 
 SAMPLE = "urn:sekisho:sample"
@@ -133,50 +198,6 @@ class SetAside(Exception):
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
-
-
-def absent(column: str) -> int | None:
-    """Return what stands in a column that a reader does not fill (OMOP: no concept matches)."""
-    return 0 if column.endswith("_concept_id") else None
-
-
-_ORDER = {t.name: tuple(c.name for c in t.content) for t in TABLES}
-_ABSENT = {name: tuple(map(absent, columns)) for name, columns in _ORDER.items()}
-_KNOWN = {name: frozenset(columns) for name, columns in _ORDER.items()}
-
-
-def row(table: str, visit: str | None = None, /, **values: Any) -> Row:
-    """Return a row; columns that are not given are as `absent` says.
-
-    Raises:
-        Defect: the table has no such column.
-    """
-    if not values.keys() <= _KNOWN[table]:
-        raise Defect(
-            "provider.no-column", f"{table} lacks {sorted(values.keys() - _KNOWN[table])}."
-        )
-    return (table, visit, tuple(map(values.get, _ORDER[table], _ABSENT[table])))
-
-
-def rows_of(table: str, *given: str, **fixed: Any) -> Callable[..., Row]:
-    """Return what makes rows of ``table`` from a visit and the values of the columns ``given``.
-
-    The other columns hold what is ``fixed``, or else what they hold in `row`, which looks at the
-    columns of every row anew.
-
-    Raises:
-        Defect: the table has no such column.
-    """
-    absent = dict(zip(_ORDER[table], row(table, **fixed)[2], strict=True))
-    row(table, **dict.fromkeys(given))
-    constant = tuple(absent.values())
-    places = {name: len(constant) + n for n, name in enumerate(given)}
-    arranged = itemgetter(*(places.get(name, n) for n, name in enumerate(absent)))
-
-    def made(visit: str | None, *values: Any) -> Row:
-        return (table, visit, arranged(constant + values))
-
-    return made
 
 
 def refused(record_type: str, line: int, unit: str, code: str, **more: Any) -> Record:

@@ -8,7 +8,7 @@ from sekisho.cdm import TABLES, Column, Table
 from sekisho.provider.readers.table_layout import needed_days
 from sekisho.provider.readers.tabular import Cells
 from sekisho.provider.readers.typed import value
-from sekisho.provider.records import OTHER, Outcome, Record, Unreadable
+from sekisho.provider.records import OTHER, Outcome, Record, Unreadable, row
 from sekisho.pseudonym.identifiers import JP_LOCAL
 
 _OURS = {table.name: table for table in TABLES}
@@ -67,13 +67,11 @@ class Reading:
         visit = line.fields[self.visit].strip() if self.visit >= 0 else ""
         if self.table.name == "visit_occurrence":
             visit = key
-        absent = {c.name: 0 if c.name.endswith("_concept_id") else None for c in self.table.content}
-        content = tuple(read.get(c.name, absent[c.name]) for c in self.table.content)
         name = f"visit_occurrence/{visit}" if visit else None
         dropped = sum(1 for at in self.texts if line.fields[at].strip())
-        row = (self.table.name, name, content)
+        rows = (row(self.table.name, name, **read),)
         return Record(
-            self.table.name, line.number, unit, (row,), patient, Outcome.SENT, dropped=dropped
+            self.table.name, line.number, unit, rows, patient, Outcome.SENT, dropped=dropped
         )
 
 
