@@ -78,11 +78,15 @@ def plainly(tables: Mapping[str, pa.Table]) -> list[bytes]:
     texts: dict[str, list[str]] = {}
     for name, table in tables.items():
         for row in table.to_pylist():
-            cells = [name]
-            for column, value in row.items():
-                if column != "tag":
-                    text = "" if value is None else str(value)
-                    cells += ["-" if value is None else str(len(text.encode())), text]
+            cells = [""]
+            for column in (
+                "source_id",
+                *(name for name in row if name not in ("tag", "source_id")),
+            ):
+                text = "" if row[column] is None else str(row[column])
+                cells += ["-" if row[column] is None else str(len(text.encode())), text]
+                if column == "source_id":
+                    cells.append(name)
             texts.setdefault(row["tag"], []).append(":".join(cells))
     return sorted(hashlib.sha256("\n".join(sorted(of)).encode()).digest() for of in texts.values())
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -112,21 +112,20 @@ def with_rules(rows: pa.Table, held: pa.Array) -> pa.Table:
 
 def records_of(tables: Mapping[str, pa.Table]) -> Counter[tuple[str, str]]:
     """Return (record type, data class) → how many records the tables hold."""
-    columns = ["record_type", "data_class", "source_id"]
-    parts = [rows.select(columns) for rows in tables.values() if rows.num_rows]
-    if not parts:
-        return Counter()
-    counted = (
-        pa.concat_tables(parts)
-        .group_by(["record_type", "data_class"])
-        .aggregate([("source_id", "count_distinct")])
-    )
-    return Counter(
-        {
-            (one["record_type"], one["data_class"]): one["source_id_count_distinct"]
-            for one in counted.to_pylist()
-        }
-    )
+    found: defaultdict[tuple[str, str], list[pa.ChunkedArray]] = defaultdict(list)
+    for rows in tables.values():
+        types, classes, ids = map(rows.column, ("record_type", "data_class", "source_id"))
+        for record_type in pc.unique(types).to_pylist():
+            of_type = pc.equal(types, text(record_type))
+            for data_class in pc.unique(classes.filter(of_type)).to_pylist():
+                here = pc.and_(of_type, pc.equal(classes, text(data_class)))
+                found[record_type, data_class].append(ids.filter(here))
+    # a record's rows may lie in several tables
+    each = {
+        key: pa.chunked_array([c for one in ids for c in one.chunks], pa.string())
+        for key, ids in found.items()
+    }
+    return Counter({key: len(pc.unique(ids)) for key, ids in each.items()})
 
 
 def laid_out(name: str, rows: pa.Table) -> pa.Table:

@@ -177,6 +177,8 @@ def bad_rows(
     masks: Iterable[pa.ChunkedArray]
     if rule.check == "form":
         masks = _malformed(rule, [tables[table].column(column) for table, column in spoken])
+        if not masks:
+            return
     else:
         apply = CHECKS[rule.check]
         masks = (
@@ -198,8 +200,8 @@ def _spoken(rule: Rule, table: str) -> tuple[str, ...]:
     return columns[:1] if rule.check == "twice" else columns  # of the whole row, once
 
 
-def _malformed(rule: Rule, columns: Sequence[pa.ChunkedArray]) -> Iterator[pa.ChunkedArray]:
-    """Yield the masks of values that are not of the rule's pattern.
+def _malformed(rule: Rule, columns: Sequence[pa.ChunkedArray]) -> list[pa.ChunkedArray]:
+    """Return the masks of values that are not of the rule's pattern; none where all are.
 
     The values of all columns are matched at once: to prepare a pattern costs as much as to match
     thousands of them.
@@ -207,10 +209,13 @@ def _malformed(rule: Rule, columns: Sequence[pa.ChunkedArray]) -> Iterator[pa.Ch
     encoded = [column.combine_chunks().dictionary_encode() for column in columns]
     values = pa.concat_arrays([pa.array([], pa.string()), *(one.dictionary for one in encoded)])
     bad = pc.invert(pc.match_substring_regex(values, f"^(?:{rule.pattern})$"))
-    start = 0
+    if not pc.any(bad).as_py():
+        return []
+    masks, start = [], 0
     for one in encoded:
-        yield pa.chunked_array([bad.slice(start, len(one.dictionary)).take(one.indices)])
+        masks.append(pa.chunked_array([bad.slice(start, len(one.dictionary)).take(one.indices)]))
         start += len(one.dictionary)
+    return masks
 
 
 def _of_person(rows: pa.Table, known: pa.Table, column: str) -> pa.ChunkedArray:

@@ -112,13 +112,14 @@ class Rule(Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @cached_property
     def spoken(self) -> Mapping[str, tuple[str, ...]]:
         """Table → those of its columns that the rule speaks of."""
-        found: dict[str, tuple[str, ...]] = {}
-        for table in TABLES:
-            names = [f"{table.name}.{column}" for column in _columns(table)]
-            said = {name for pattern in self.columns for name in fnmatch.filter(names, pattern)}
-            for pattern in self.except_:
-                said.difference_update(fnmatch.filter(names, pattern))
-            found[table.name] = tuple(it.partition(".")[2] for it in names if it in said)
+        names = _all_columns()
+        said = {name for pattern in self.columns for name in fnmatch.filter(names, pattern)}
+        for pattern in self.except_:
+            said.difference_update(fnmatch.filter(said, pattern))
+        found: dict[str, tuple[str, ...]] = {table.name: () for table in TABLES}
+        for name in (one for one in names if one in said):
+            table, _, column = name.partition(".")
+            found[table] += (column,)
         return found
 
 
@@ -144,7 +145,7 @@ def load_rules(path: Path) -> CollectionRules:
             names no column of any table.
     """
     rules = read_toml(path, CollectionRules)
-    known = [f"{table.name}.{column}" for table in TABLES for column in _columns(table)]
+    known = _all_columns()
     seen: set[str] = set()
     for index, rule in enumerate(rules.rule):
         if rule.id in seen:
@@ -159,6 +160,10 @@ def load_rules(path: Path) -> CollectionRules:
             if not fnmatch.filter(known, pattern):
                 raise _wrong(path, ["rule", index, "columns"], f"no column is called {pattern!r}")
     return rules
+
+
+def _all_columns() -> list[str]:
+    return [f"{table.name}.{column}" for table in TABLES for column in _columns(table)]
 
 
 def _columns(table: Table) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm import table
+from sekisho.cdm.scalars import text
 
 
 def months_by_kind(tables: Mapping[str, pa.Table]) -> dict[str, set[str]]:
@@ -18,10 +19,9 @@ def months_by_kind(tables: Mapping[str, pa.Table]) -> dict[str, set[str]]:
         dates = [column.name for column in table(name).content if column.type == "date"]
         if not dates:
             continue
-        days = rows.select(["kind", dates[0]]).drop_null().rename_columns(["kind", "day"])
-        first = pc.floor_temporal(days.column("day"), unit="month")
-        each = days.set_column(1, "first", first).group_by(["kind", "first"]).aggregate([])
-        months = pc.strftime(each.column("first"), format="%Y-%m")  # slow: once a month, not a row
-        for kind, month in zip(each.column("kind").to_pylist(), months.to_pylist(), strict=True):
-            found[kind].add(month)
-    return dict(found)
+        day, kinds = rows.column(dates[0]), rows.column("kind")
+        for kind in pc.unique(kinds).drop_null().to_pylist():
+            of_kind = pc.unique(day.filter(pc.equal(kinds, text(kind)))).drop_null()
+            months = pc.unique(pc.floor_temporal(of_kind, unit="month"))
+            found[kind].update(pc.strftime(months, format="%Y-%m").to_pylist())  # slow, so late
+    return {kind: months for kind, months in found.items() if months}
