@@ -241,7 +241,8 @@ def measure(sample: Path, megabytes: float, what: str) -> Measured:
 def measured(sample: Path, megabytes: float, what: str) -> Measured:
     """Measure one thing in a process of its own."""
     command = [sys.executable, __file__, "--sample", str(sample), "--what", what]
-    env = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parent)}
+    alone = {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}  # the latter as `cli`
+    env = {**os.environ, **alone, "PYTHONPATH": str(Path(__file__).parent)}
     done = subprocess.run(
         [*command, "--megabytes", str(megabytes)], check=True, stdout=subprocess.PIPE, env=env
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 
 from sekisho.common.errors import SekishoError
@@ -9,6 +10,8 @@ from sekisho.common.errors import SekishoError
 
 def main() -> None:
     """Run `sekisho`."""
+    # Arrow's own allocator gives large memory back at once, and the kernel fills it with zeros anew
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from sekisho.commands import app, not_installed
 
     try:
