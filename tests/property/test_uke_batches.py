@@ -8,15 +8,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sekisho.common.errors import UserError
 from sekisho.common.randomness import seeded
-from sekisho.provider import Limits, Prepared, Profile, prepare
+from sekisho.provider import Limits, Part, Prepared, Profile, prepare
 from sekisho.provider.batches import Batch
 from sekisho.provider.readers import uke_batches
+from sekisho.pseudonym.identifiers import canonical
 from sekisho.synthetic import Period, ProviderSpec, generate
 from submissions import KEY, TWO_BODIES
 
@@ -125,16 +127,28 @@ profiles = st.sampled_from(
 )
 
 
+def persons_of(part: Part) -> dict[str, str]:
+    """Return who is behind each tag: tags are drawn, in whatever order."""
+    persons = {tag: canonical(key).decode() for tag, key in part.identities}
+    assert len(set(persons.values())) == len(persons), "a person has one tag"
+    return persons
+
+
+def named(rows: pa.Table, part: Part) -> list[dict[str, Any]]:
+    persons = persons_of(part)
+    return [{**row, "tag": persons[row["tag"]]} for row in rows.to_pylist()]
+
+
 def told(one: Prepared) -> dict[str, Any]:
-    """Return all that there is in a submission."""
+    """Return all that there is in a submission, with the person in the place of each tag."""
     return {
         **{name: getattr(one, name) for name in ("balance", "read", "set_aside", "dropped")},
         "findings": one.findings,
         "digests": one.file_digests,
         "parts": {
             body: {
-                "tables": {name: rows.to_pylist() for name, rows in part.tables.items()},
-                "identities": [(tag, key, key.value) for tag, key in part.identities],
+                "tables": {name: named(rows, part) for name, rows in part.tables.items()},
+                "identities": sorted(persons_of(part).values()),
                 "balance": part.balance,
                 "refusals": part.refusals,
                 "withdrawn": part.withdrawn,

@@ -41,8 +41,8 @@ def test_who_is_told_by_the_shape_of_the_numbers_has_a_key_without_a_doubt(
     people: list[tuple[bool, str, str, str, str, str]],
 ) -> None:
     persons = persons_of(people)
-    places = [place for place, sure in enumerate(persons.surely_known().to_pylist()) if sure]
-    assert all(map(is_known, persons(places, by_name=False)))
+    who = persons.who()
+    assert all(map(is_known, who.ask(who.rows.filter(persons.surely_known()), False)))
 
 
 def test_numbers_as_receipts_have_them_are_told_by_their_shape() -> None:

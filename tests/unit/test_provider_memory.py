@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pyarrow as pa
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from sekisho.cdm import SLICES
 from sekisho.common.errors import UserError
@@ -116,20 +114,12 @@ def test_a_folder_nobody_asks_for_is_not_made(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-@given(st.lists(st.sampled_from("abcde") | st.text(max_size=3)))
-def test_every_beginning_of_a_unit_but_the_last_is_replaced(names: list[str]) -> None:
-    units = Units()
-    for number, name in enumerate(names):
-        units.extend([name], [number])
-    expected = [n for n, name in enumerate(names) if name in names[n + 1 :]]
-    assert sorted(units.replaced()) == expected
-
-
 def test_units_are_found_again_in_whichever_slice_they_are(
-    monkeypatch: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("sekisho.provider.units._AT_ONCE", 7)
-    units = Units()
+    monkeypatch.setattr("sekisho.provider.long_columns.PIECE", 9)
+    units = Units(Scratch(tmp_path).file)
     units.extend((str(number % 150) for number in range(200)), range(200))
     assert sorted(units.replaced()) == list(range(50))
 

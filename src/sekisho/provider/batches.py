@@ -6,9 +6,8 @@ Records that had to be read one by one stand in it at their place between the un
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -49,16 +48,16 @@ class BatchRows:
         return replace(rows, record=numbers.take(rows.record))
 
 
-class Who(Protocol):
-    """Says whose some units of a batch are."""
+Ask = Callable[[pa.Table, bool], Sequence[Identity]]
+"""(rows about units, whether a key by name is asked for too) → the person of each."""
 
-    def __call__(self, places: Sequence[int], by_name: bool) -> Sequence[Identity]:
-        """Return the person of each unit.
 
-        Args:
-            places: of the units in the batch.
-            by_name: whether a key by name is asked for too.
-        """
+@dataclass(frozen=True)
+class Who:
+    """Says whose the units of a batch are: a row about each, and what makes persons of rows."""
+
+    rows: pa.Table = field(repr=False)
+    ask: Ask
 
 
 @dataclass(frozen=True)

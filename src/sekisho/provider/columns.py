@@ -105,13 +105,15 @@ class Rows:
     Args:
         stores: the same table's rows of each data class that the body gets.
         alive: by record number, whether it is sent.
-        tags: by patient number, the tag or null; alive records have one.
+        persons: by patient number, that of the person, or null.
+        tags: by person number, the tag or null; alive records have one.
         gone: tags of persons who are held back.
     """
 
     name: str
     stores: Sequence[Columns]
     alive: pa.Array
+    persons: pa.Array
     tags: pa.Array
     gone: pa.Array = field(default_factory=lambda: pa.array([], pa.string()))
 
@@ -156,7 +158,7 @@ class Rows:
 
     def _tagged(self, gathered: pa.Table) -> pa.Table:
         gathered = gathered.filter(pc.take(self.alive, gathered.column(RECORD)))
-        tag = pc.take(self.tags, gathered.column("patient"))
+        tag = pc.take(self.tags, pc.take(self.persons, gathered.column("patient")))
         number = gathered.column(RECORD)
         made = gathered.drop_columns(["patient", RECORD]).add_column(0, "tag", tag)
         made = made.append_column(RECORD, number)

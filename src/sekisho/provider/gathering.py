@@ -18,12 +18,11 @@ from sekisho.provider.findings import Finding, Findings
 from sekisho.provider.names import Name
 from sekisho.provider.numbered import ASIDE, REFUSED, SENT, Numbered
 from sekisho.provider.objects import Leaving
-from sekisho.provider.patients import Patients
+from sekisho.provider.patients import Patients, Persons
 from sekisho.provider.profile import Profile
 from sekisho.provider.records import UNREADABLE, Note, Record, Shape
 from sekisho.provider.scratch import Scratch
 from sekisho.provider.units import Units
-from sekisho.pseudonym.identifiers import PersonKey
 
 Classify = Callable[[str, str], Sequence[tuple[str, str]]]
 """(format, record type) → every (kind, data class) that it belongs to; none where unknown."""
@@ -51,7 +50,7 @@ class Gathering:
         table_bytes: int,
     ) -> None:
         self._profile, self._scratch, self._table_bytes = profile, scratch, table_bytes
-        self.records, self._patients = Numbered(), Patients(profile)
+        self.records, self._patients = Numbered(scratch.file), Patients(profile, scratch.file)
         self._format, self._classify, self._kept = format_id, classify, kept
         self._names: defaultdict[str, Name] = _Names(provider_key, family)
         self._kinds: dict[str, tuple[tuple[str, str], ...]] = {}
@@ -59,7 +58,7 @@ class Gathering:
         self.dropped: Counter[str] = Counter()
         self.stores: dict[tuple[str, str], Columns] = {}
         self._objects: defaultdict[str, list[tuple[int, Leaving]]] = defaultdict(list)
-        self._units = Units()
+        self._units = Units(scratch.file)
         self._withdrawing: list[tuple[int, str, str]] = []
         self._waiting: list[Record] = []
         self._load = 0
@@ -155,13 +154,12 @@ class Gathering:
         number = pc.add(batch.places(), int64(len(self.records))).cast(pa.int32())
         types, codes = self.records.types, self.records.codes
         fates = fates_of(batch, types, codes, lambda kind: bool(self.kinds_of(kind)))
-        patients = list[int]()
+        patient = pc.add(batch.unit, int32(self._patients.of_batch(batch.who)))
         done = 0
         for until, records in (*batch.between, (len(batch.units), ())):
-            patients += self._extend(batch, fates, done, until)
+            self._extend(batch, fates, patient, done, until)
             self._take(records)
             done = until
-        patient = pa.array(patients, pa.int32()).take(batch.unit)
         for data_class in sorted(self._kept):
             kinds = {
                 record_type: [kind for kind, of in self.kinds_of(record_type) if of == data_class]
@@ -172,21 +170,20 @@ class Gathering:
                     links = [patient.take(one.record), number.take(one.record), *one.origin]
                     self._store(data_class, one.table).extend(links, one.values)
 
-    def resolve(self) -> list[PersonKey | None]:
-        """Settle what every record becomes and whose it is; return the key by patient number.
+    def resolve(self) -> Persons:
+        """Settle what every record becomes and whose it is.
 
         Records whose person cannot be told become refused, each with a finding.
         """
         self._take_waiting()
         self.records.supersede(self._units.replaced())
-        persons = list(self._patients.persons())
-        known = pa.array([key is not None for key, _ in persons], pa.bool_())
-        for file, line, kind, patient in self.records.refuse_lost(known):
-            code = persons[patient][1] if patient >= 0 else "person.no-subject"
+        persons = self._patients.persons()
+        for file, line, kind, patient in self.records.refuse_lost(persons.numbers().is_valid()):
+            code = persons.lost[patient] if patient >= 0 else "person.no-subject"
             self.findings.add(Finding(file, line, code, kind))
-        return [key for key, _ in persons]
+        return persons
 
-    def patients_of(self, data_class: str) -> set[int]:
+    def patients_of(self, data_class: str) -> pa.Array:
         """Return the patient numbers that have a sent record in ``data_class``."""
         return self.records.patients_of(
             lambda kind: any(of == data_class for _, of in self.kinds_of(kind))
@@ -211,26 +208,22 @@ class Gathering:
                     made.setdefault(data_class, set()).add(self._names[data_class]("unit", unit))
         return {data_class: tuple(sorted(names)) for data_class, names in sorted(made.items())}
 
-    def _extend(self, batch: Batch, fates: Fates, first: int, end: int) -> list[int]:
-        """Note the records of some units of a batch; return the numbers of their patients."""
-        units, start, stop = batch.units[first:end], batch.begin(first), batch.begin(end)
+    def _extend(self, batch: Batch, fates: Fates, patient: pa.Array, first: int, end: int) -> None:
+        """Note the records of some units of a batch."""
+        start, stop = batch.begin(first), batch.begin(end)
         ahead = len(self.records) - start
         starts = bytearray(stop - start)
         for place in batch.starts[first:end]:
             starts[place - start] = 1
-        self._patients.identify_units(units, first, batch.who)
-        self._units.extend(units, [ahead + n for n in batch.starts[first:end]])
-        patients = self._patients.numbers(units)
-        unit_of = pc.subtract(batch.unit.slice(start, stop - start), int32(first))
+        self._units.extend(batch.units[first:end], [ahead + n for n in batch.starts[first:end]])
         self.records.extend(
             bytes_of(fates.outcome, start, stop),
             bytes_of(fates.type, start, stop),
             bytes_of(fates.code, start, stop),
             bytes_of(fates.line, start, stop),
-            bytes_of(pa.array(patients, pa.int32()).take(unit_of)),
+            bytes_of(patient, start, stop),
             starts,
         )
-        return patients
 
     def _store(self, data_class: str, table: str) -> Columns:
         store = self.stores.get((data_class, table))

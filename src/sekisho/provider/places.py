@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from array import array
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from sekisho.provider.long_columns import LongColumn
 from sekisho.quality import Where
 
 
@@ -24,35 +24,43 @@ class Places:
 
     names: Sequence[str] = field(repr=False)
     types: Sequence[str]
-    file: array[int] = field(repr=False)
-    line: array[int] = field(repr=False)
-    type: array[int] = field(repr=False)
+    file: LongColumn = field(repr=False)
+    line: LongColumn = field(repr=False)
+    type: LongColumn = field(repr=False)
 
     def __len__(self) -> int:
         return len(self.line)
 
     def first(self, records: Records, most: int) -> tuple[Where, ...]:
         """Return the first places of ``records``, in order of file name and line."""
-        numbers = pc.indices_nonzero(records.mask())
         ranks = {name: rank for rank, name in enumerate(sorted(self.names))}
         by_file = pa.array([ranks[name] for name in self.names], pa.uint32())
-        places = pa.table(
-            {
-                "name": pc.take(by_file, pc.take(column(self.file, pa.uint32()), numbers)),
-                "line": pc.take(column(self.line, pa.uint32()), numbers),
-            }
-        )
-        distinct = places.group_by(["name", "line"]).aggregate([])
         order = [("name", "ascending"), ("line", "ascending")]
-        chosen = distinct.take(pc.select_k_unstable(distinct, most, order))
+        chosen = pa.table({name: pa.array([], pa.uint32()) for name, _ in order})
+        for files, lines in self._of(records, self.file, self.line):
+            here = pa.table([by_file.take(files), lines], chosen.schema.names)
+            distinct = pa.concat_tables([chosen, here]).group_by(here.schema.names).aggregate([])
+            chosen = distinct.take(pc.select_k_unstable(distinct, most, order))
         named = sorted(ranks, key=lambda name: ranks[name])
         pairs = zip(chosen["name"].to_pylist(), chosen["line"].to_pylist(), strict=True)
         return tuple(Where(named[rank], line) for rank, line in pairs)
 
     def by_type(self, records: Records) -> Counter[str]:
         """Return record type → how many of ``records`` are of it."""
-        counted = pc.value_counts(column(self.type, pa.uint16()).filter(records.mask()))
-        return Counter({self.types[one["values"]]: one["counts"] for one in counted.to_pylist()})
+        found = Counter[str]()
+        for (types,) in self._of(records, self.type):
+            for one in pc.value_counts(types).to_pylist():
+                found[self.types[one["values"]]] += one["counts"]
+        return found
+
+    def _of(self, records: Records, *columns: LongColumn) -> Iterator[list[pa.Array]]:
+        """Yield what columns say of ``records``, piece by piece, where there are any."""
+        mask, first = records.mask(), 0
+        for pieces in zip(*(column.pieces() for column in columns), strict=True):
+            here = mask.slice(first, len(pieces[0]))
+            first += len(here)
+            if here.true_count:
+                yield [piece.filter(here) for piece in pieces]
 
 
 class Records:
@@ -76,8 +84,3 @@ class Records:
     def mask(self) -> pa.Array:
         """Return by record number whether it is in the set."""
         return pa.Array.from_buffers(pa.bool_(), self._size, [None, pa.py_buffer(self._bits)])
-
-
-def column(values: array[int] | bytearray, type_: pa.DataType) -> pa.Array:
-    """Return an Arrow array over the same memory: it must be gone before ``values`` grows."""
-    return pa.Array.from_buffers(type_, len(values), [None, pa.py_buffer(values)])

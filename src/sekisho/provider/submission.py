@@ -20,7 +20,7 @@ from sekisho.provider.columns import Rows, Tables
 from sekisho.provider.findings import Finding
 from sekisho.provider.gathering import Classify, Gathering
 from sekisho.provider.objects import Leaving
-from sekisho.provider.patients import person_numbers
+from sekisho.provider.patients import Persons
 from sekisho.provider.places import Places
 from sekisho.provider.profile import Profile
 from sekisho.provider.readers import format_of
@@ -196,7 +196,7 @@ def _prepared(
     random: RandomBytes,
     scratch: Scratch,
 ) -> Prepared:
-    keys = gathering.resolve()
+    persons = gathering.resolve()
     counts = gathering.records.counts()
     findings = gathering.findings.all()
     gone = {
@@ -206,12 +206,11 @@ def _prepared(
     if not any(gone.values()):
         _check_something_read(counts, findings)
     balance = _balance(gathering, counts, recipients)
-    persons, distinct = person_numbers(keys)
     parts = {}
     for body in sorted(set(bodies.values())):
         classes = [c for c, to in bodies.items() if to == body]
         tags = _tags(gathering, classes, persons, random)
-        identities = sorted(((tag, distinct[n]) for n, tag in tags.items()), key=lambda p: p[0])
+        identities = sorted(((tag, persons.keys[n]) for n, tag in tags.items()), key=lambda p: p[0])
         if gone[body] and not identities:
             identities = [(new_tag(random), nobody(random))]
         own = lines_of(balance, body)
@@ -318,26 +317,28 @@ def _balance(
 
 
 def _tags(
-    gathering: Gathering, classes: Sequence[str], persons: Sequence[int], random: RandomBytes
+    gathering: Gathering, classes: Sequence[str], persons: Persons, random: RandomBytes
 ) -> dict[int, Tag]:
     """Return person number → fresh tag, for the persons of whom the body gets a record."""
-    wanted = {persons[p] for c in classes for p in gathering.patients_of(c)}
-    return {number: new_tag(random) for number in sorted(wanted)}
+    numbers = persons.numbers()
+    wanted = [numbers.take(gathering.patients_of(one)).unique() for one in classes]
+    found = pa.concat_arrays(wanted).unique().sort()
+    return {number: new_tag(random) for number in found.to_pylist()}
 
 
 def _tables(
     gathering: Gathering,
     classes: Sequence[str],
-    persons: Sequence[int],
+    persons: Persons,
     tags: Mapping[int, Tag],
 ) -> Tables:
-    alive = gathering.records.sent
-    by_patient = pa.array([tags.get(number) for number in persons], pa.string())
+    alive, numbers = gathering.records.sent, persons.numbers()
+    by_person = pa.array(map(tags.get, range(len(persons.keys))), pa.string())
     made = {}
     for table in TABLES:
         stores = [gathering.stores.pop((c, table.name), None) for c in classes]
         found = [store for store in stores if store is not None]
-        rows = Rows(table.name, found, alive, by_patient)
+        rows = Rows(table.name, found, alive, numbers, by_person)
         if found and rows:
             made[table.name] = rows
     return Tables(made)

@@ -4,48 +4,58 @@ from __future__ import annotations
 
 from array import array
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from hashlib import blake2b
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm.scalars import int64, uint64
+from sekisho.provider.long_columns import LongColumn
 
 _AT_ONCE = 1 << 20
 """About so many units are compared in one go; which ones follows from their digests."""
 
 
 class Units:
-    """Keeps of each unit a digest of 16 bytes (no two units share one) and where it began."""
+    """Keeps of each unit a digest of 16 bytes (no two units share one) and where it began.
 
-    def __init__(self) -> None:
-        self._halves = array("Q")
-        self._numbers = array("I")
+    Args:
+        new_file: names files for what is too long for memory.
+    """
+
+    def __init__(self, new_file: Callable[[], Path]) -> None:
+        self._halves = LongColumn("Q", new_file), LongColumn("Q", new_file)
+        self._numbers = LongColumn("I", new_file)
 
     def extend(self, units: Iterable[str], numbers: Iterable[int]) -> None:
         """Note which units begin, and with which records, by their numbers; these ascend."""
         texts = [unit.encode("utf-8", "surrogatepass") for unit in units]
         digests = [blake2b(text, digest_size=16).digest() for text in texts]
-        self._halves.frombytes(b"".join(digests))
-        self._numbers.extend(numbers)
+        halves = array("Q", b"".join(digests))
+        for place, column in enumerate(self._halves):
+            column.extend(halves[place::2])
+        self._numbers.append_all(numbers)
 
     def replaced(self) -> Iterator[int]:
         """Yield where units began that begin again later; the last beginning counts."""
-        if not self._numbers:
-            return
-        pairs = pa.FixedSizeListArray.from_arrays(pa.array(self._halves, pa.uint64()), 2)
-        columns = [pc.list_element(pairs, int64(place)) for place in (0, 1)]
-        whole = pa.table([*columns, pa.array(self._numbers, pa.uint32())], ["a", "b", "n"])
         slices = -(-len(self._numbers) // _AT_ONCE)
         for one in range(slices):
-            # Arrow has no remainder; the upper bits of a digest are as good as any
-            place = pc.shift_right(whole["a"], uint64(64 - 16))
-            mine = pc.and_(
-                pc.greater_equal(place, uint64(one * 65536 // slices)),
-                pc.less(place, uint64((one + 1) * 65536 // slices)),
-            )
-            yield from _all_but_last(whole.filter(mine))
+            yield from _all_but_last(pa.concat_tables(self._slice(one, slices)))
+
+    def _slice(self, one: int, slices: int) -> Iterator[pa.Table]:
+        columns = (*self._halves, self._numbers)
+        for pieces in zip(*(column.pieces() for column in columns), strict=True):
+            here = pa.table(pieces, ["a", "b", "n"])
+            if slices > 1:
+                # Arrow has no remainder; the upper bits of a digest are as good as any
+                place = pc.shift_right(here["a"], uint64(64 - 16))
+                least = pc.greater_equal(place, uint64(one * 65536 // slices))
+                here = here.filter(
+                    pc.and_(least, pc.less(place, uint64((one + 1) * 65536 // slices)))
+                )
+            yield here
 
 
 def _all_but_last(units: pa.Table) -> Iterator[int]:

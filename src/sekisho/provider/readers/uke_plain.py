@@ -138,9 +138,10 @@ class Receipts:
             self.birth,
             self.sex,
         )
-        unsure = pc.indices_nonzero(pc.invert(self.persons.surely_known())).to_pylist()
-        said = self.persons(unsure, by_name=False)
-        self.bad.update(p for p, one in zip(unsure, said, strict=True) if not is_known(one))
+        unsure = pc.indices_nonzero(pc.invert(self.persons.surely_known()))
+        who = self.persons.who()
+        said = zip(unsure.to_pylist(), who.ask(who.rows.take(unsure), False), strict=True)
+        self.bad.update(place for place, one in said if not is_known(one))
 
 
 def _points(field: str) -> int:

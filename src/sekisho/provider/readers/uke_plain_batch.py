@@ -57,7 +57,7 @@ def batch_of(
         of.unit.filter(kept).to_pylist(),
         new.take(heads).to_pylist(),
         _numbers(kept).take(of.rec).filter(keep),
-        of.persons.filter(kept),
+        of.persons.filter(kept).who(),
         visits,
         [one.numbered(keep, new) for one in rows] if of.bad else rows,
         list(_between(of, one_by_one)),

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import repeat
 from typing import Any
 
@@ -12,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from sekisho.cdm.scalars import text
+from sekisho.provider.batches import Who
 from sekisho.provider.readers.fhir_patient import doubts, made_key
 from sekisho.provider.readers.uke_layouts import MEDICAL
 from sekisho.provider.readers.uke_receipt import identity_of
@@ -25,6 +25,7 @@ _SIMPLE = "^[!-9;-~！-９；-～ぁ-ゖァ-ヺー一-鿿]{0,11}$"
 """Characters that each stay one in a folded text, no colon; too short for an individual number."""
 _CHART = "^[!-~]{0,11}$"
 _KANA = MEDICAL.kana - rest_of("RE")
+_NUMBERS = ("payer", "symbol", "number")
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,29 +45,19 @@ class Persons:
     birth: pa.Array = field(repr=False)
     sex: pa.Array = field(repr=False)
 
-    def __call__(self, places: Sequence[int], by_name: bool) -> list[Identity]:
-        taken = pa.array(places, pa.int32())
-
-        def column(of: pa.Array) -> list[Any]:
-            found: list[Any] = of.take(taken).to_pylist()
-            return found
-
-        days = column(self.birth)
-        dates = {day: calendar_date(day) for day in set(days)}
-        return [
-            identity_of(unit, kind, numbers, branch, (self.chart_system, chart), kana, birth, sex)
-            for unit, kind, numbers, branch, chart, kana, birth, sex in zip(
-                column(self.unit),
-                column(pc.if_else(self.insured, text("HO"), text("KO"))),
-                zip(*map(column, self.numbers), strict=True),
-                column(self.branch),
-                column(self.chart),
-                map(_kana, column(self.rest)) if by_name else repeat(""),
-                map(dates.__getitem__, days),
-                column(self.sex),
-                strict=False,
-            )
-        ]
+    def who(self) -> Who:
+        """Return whose they are, for a batch."""
+        columns = {
+            "unit": self.unit,
+            "insured": self.insured,
+            **dict(zip(_NUMBERS, self.numbers, strict=True)),
+            "branch": self.branch,
+            "chart": self.chart,
+            "rest": self.rest,
+            "birth": self.birth,
+            "sex": self.sex,
+        }
+        return Who(pa.table(columns), partial(_identities, self.chart_system))
 
     def filter(self, kept: pa.Array) -> Persons:
         """Return those that are kept."""
@@ -94,6 +85,31 @@ class Persons:
         simple = pc.and_(pc.and_(simple, pc.not_equal(number, text(""))), insurer)
         shared = pc.and_(public, matches(symbol, "^[0-9]{1,7}$"))
         return pc.and_(pc.if_else(self.insured, simple, shared), matches(self.chart, _CHART))
+
+
+def _identities(chart_system: str, rows: pa.Table, by_name: bool) -> list[Identity]:
+    """Return what `identity_of` makes of each receipt."""
+
+    def column(name: str) -> list[Any]:
+        found: list[Any] = rows.column(name).to_pylist()
+        return found
+
+    days = column("birth")
+    dates = {day: calendar_date(day) for day in set(days)}
+    return [
+        identity_of(unit, kind, numbers, branch, (chart_system, chart), kana, birth, sex)
+        for unit, kind, numbers, branch, chart, kana, birth, sex in zip(
+            column("unit"),
+            ("HO" if insured else "KO" for insured in column("insured")),
+            zip(*map(column, _NUMBERS), strict=True),
+            column("branch"),
+            column("chart"),
+            map(_kana, column("rest")) if by_name else repeat(""),
+            map(dates.__getitem__, days),
+            column("sex"),
+            strict=False,
+        )
+    ]
 
 
 def _kana(rest: str) -> str:
