@@ -56,7 +56,7 @@ class Sliced:
     def add(self, rows: pa.Table) -> None:
         """Take rows; none after the first was given back."""
         self._waiting.append(rows)
-        self._bytes += rows.nbytes
+        self._bytes += rows.get_total_buffer_size()  # a slice keeps all that it is cut from
         self.nbytes += rows.nbytes
         if self._bytes >= self._wait_bytes:
             self._to_disk()

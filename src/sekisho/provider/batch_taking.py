@@ -90,10 +90,7 @@ def named_rows(
     # the unit's name, and the part's place: a unit sent again supersedes all its parts
     sources = pc.binary_join_element_wise(units.take(batch.unit), part.cast(pa.string()), text("."))
     texts = batch.types.dictionary.cast(pa.string())
-    longest = max((len(rows.record) for rows in batch.rows), default=0)
-    classes = pa.repeat(text(data_class), longest)
     for kind in sorted({kind for of in kinds.values() for kind in of}):
-        kind_column = pa.repeat(text(kind), longest)
         goes = pa.array([kind in kinds.get(t, ()) for t in texts.to_pylist()], pa.bool_())
         everything = pc.all(goes).as_py() is not False
         for rows in batch.rows:
@@ -107,8 +104,8 @@ def named_rows(
             origin = [
                 sources.take(one.record),
                 visits.take(one.visit),
-                kind_column.slice(0, size),
-                classes.slice(0, size),
+                pa.repeat(text(kind), size),
+                pa.repeat(text(data_class), size),
                 texts.take(types),
             ]
             yield NamedRows(one.table, one.record, origin, one.values)

@@ -183,11 +183,13 @@ class Gathering:
             self.findings.add(Finding(file, line, code, kind))
         return persons
 
-    def patients_of(self, data_class: str) -> pa.Array:
-        """Return the patient numbers that have a sent record in ``data_class``."""
-        return self.records.patients_of(
-            lambda kind: any(of == data_class for _, of in self.kinds_of(kind))
-        )
+    def persons_of(self, data_class: str, persons: pa.Array) -> pa.Array:
+        """Return those of ``persons``, by patient number, with a sent record in ``data_class``."""
+
+        def wanted(kind: str) -> bool:
+            return any(of == data_class for _, of in self.kinds_of(kind))
+
+        return self.records.persons_of(wanted, persons)
 
     def objects_of(self, classes: Sequence[str]) -> tuple[Leaving, ...]:
         """Return what leaves beside the rows, of the records that are sent."""

@@ -124,14 +124,19 @@ class Numbered:
                 self._outcome[first + place] = REFUSED
                 yield self.files[file], line, kinds[kind], patient
 
-    def patients_of(self, wanted: Callable[[str], bool]) -> pa.Array:
-        """Return the patient numbers that have a sent record of a wanted type."""
+    def persons_of(self, wanted: Callable[[str], bool], persons: pa.Array) -> pa.Array:
+        """Return the persons that have a sent record of a wanted type.
+
+        Args:
+            persons: by patient number, that of the person.
+        """
         numbers = pa.array([number for kind, number in self.types.items() if wanted(kind)])
         found = [pa.array([], pa.int32())]
         for first, (types, patients) in self._pieces(self._type, self._patient):
             mine = pc.is_in(types, value_set=numbers.cast(pa.uint16()))
             sent = pc.equal(self._outcomes(first, len(types)), uint8(SENT))
-            found.append(patients.filter(pc.and_(mine, sent)).unique())
+            here = patients.filter(pc.and_(mine, sent))
+            found.append(persons.take(here).unique())  # of many records, some thousand persons
         return pa.concat_arrays(found).unique()
 
     def counts(self) -> Mapping[str, Counter[Outcome]]:

@@ -321,7 +321,7 @@ def _tags(
 ) -> dict[int, Tag]:
     """Return person number → fresh tag, for the persons of whom the body gets a record."""
     numbers = persons.numbers()
-    wanted = [numbers.take(gathering.patients_of(one)).unique() for one in classes]
+    wanted = [gathering.persons_of(one, numbers) for one in classes]
     found = pa.concat_arrays(wanted).unique().sort()
     return {number: new_tag(random) for number in found.to_pylist()}
 
