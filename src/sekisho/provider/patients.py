@@ -37,7 +37,8 @@ class Persons:
 
     def numbers(self) -> pa.Array:
         """Return by patient number that of the person; null where none can be told."""
-        all_ = pa.array(self.number, pa.int32())
+        data = pa.py_buffer(self.number)
+        all_ = pa.Array.from_buffers(pa.int32(), len(self.number), [None, data])
         return pc.if_else(pc.less(all_, int32(0)), null(all_), all_)
 
 
