@@ -256,7 +256,7 @@ class Gathering:
                 for shape, visit, values in record.rows:
                     reference = name.visit(visit) if visit else None
                     origin = (patient, number, source, reference, kind, data_class, record_type)
-                    rows[shape].append((*origin, *values))
+                    rows[shape].append(origin + values)
         for shape, found in rows.items():
             self._store(data_class, shape.table).add(shape, found)
 

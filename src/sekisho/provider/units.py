@@ -31,8 +31,10 @@ class Units:
 
     def extend(self, units: Iterable[str], numbers: Iterable[int]) -> None:
         """Note which units begin, and with which records, by their numbers; these ascend."""
-        texts = [unit.encode("utf-8", "surrogatepass") for unit in units]
-        digests = [blake2b(text, digest_size=16).digest() for text in texts]
+        digests = [
+            blake2b(unit.encode("utf-8", "surrogatepass"), digest_size=16).digest()
+            for unit in units
+        ]
         halves = array("Q", b"".join(digests))
         for place, column in enumerate(self._halves):
             column.extend(halves[place::2])
