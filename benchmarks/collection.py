@@ -39,6 +39,7 @@ import duckdb
 import pyarrow as pa
 from collection_uke import merge, row
 
+from sekisho.cli import arrow_pool
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded
 from sekisho.data import collection
@@ -241,7 +242,7 @@ def measure(sample: Path, megabytes: float, what: str) -> Measured:
 def measured(sample: Path, megabytes: float, what: str) -> Measured:
     """Measure one thing in a process of its own."""
     command = [sys.executable, __file__, "--sample", str(sample), "--what", what]
-    alone = {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}  # the latter as `cli`
+    alone = {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": arrow_pool()}
     env = {**os.environ, **alone, "PYTHONPATH": str(Path(__file__).parent)}
     done = subprocess.run(
         [*command, "--megabytes", str(megabytes)], check=True, stdout=subprocess.PIPE, env=env

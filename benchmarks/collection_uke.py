@@ -27,6 +27,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from sekisho.cli import arrow_pool
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded
 from sekisho.exchange import tables
@@ -159,7 +160,7 @@ def measure(sample: Path, size: int) -> Measured:
 def measured(sample: Path, *what: str) -> Measured:
     """Measure one thing in a process of its own."""
     command = [sys.executable, __file__, "--sample", str(sample), *what]
-    alone = {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": "system"}  # the latter as `cli`
+    alone = {"OMP_NUM_THREADS": "1", "ARROW_DEFAULT_MEMORY_POOL": arrow_pool()}
     env = {**os.environ, **alone}
     done = subprocess.run(command, check=True, capture_output=True, env=env)
     one: Measured = json.loads(done.stdout)

@@ -68,6 +68,17 @@ def test_rows_leave_in_order_of_source_id_a_record_in_one_batch(
     assert again == names
 
 
+@pytest.mark.parametrize("limits", [Limits(), SMALL])
+def test_rows_that_are_sorted_in_parts_are_the_same_in_the_same_order(
+    two_files: list[Path], limits: Limits, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = dict(prepared(two_files).parts[NORTH].tables)
+    monkeypatch.setattr(columns, "AT_ONCE_BYTES", 2_000)
+    part = prepared(two_files, limits=limits).parts[NORTH]
+    assert len(list(part.tables.rows["condition_occurrence"].batches())) > 10
+    assert dict(part.tables) == whole
+
+
 def test_what_lies_on_disk_is_its_owners_alone_and_gone_at_the_end(
     two_files: list[Path], tmp_path: Path
 ) -> None:

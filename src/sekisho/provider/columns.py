@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -21,6 +21,8 @@ from sekisho.provider.scratch import Scratch
 
 _BATCH = 1 << 12
 """Rows that are Python values at most."""
+AT_ONCE_BYTES: Final = 64 << 20
+"""Arrow's bytes that are sorted at once at most, about; to sort them takes several times that."""
 RECORD = "record"
 _LINKS = {"patient": pa.int32(), RECORD: pa.int32(), **dict.fromkeys(ORIGIN, pa.string())}
 
@@ -139,7 +141,7 @@ class Rows:
         stores = [store.finished() for store in self.stores]
         cut = any(store.on_disk for store in stores)
         for parts in zip(*(store.slices(cut) for store in stores), strict=True):
-            yield pa.concat_tables(parts)
+            yield from _cut(pa.concat_tables(parts))
 
     def table(self) -> pa.Table:
         """Return all rows."""
@@ -165,6 +167,20 @@ class Rows:
         if len(self.gone):
             made = made.filter(pc.invert(pc.is_in(made.column("tag"), value_set=self.gone)))
         return made
+
+
+def _cut(rows: pa.Table) -> Iterator[pa.Table]:
+    """Yield rows in parts by how their source ids begin, in order, where they are many."""
+    parts = -(-rows.nbytes // AT_ONCE_BYTES)
+    if parts < 2:
+        yield rows
+        return
+    begins = pc.utf8_slice_codeunits(rows.column("source_id"), 0, 3)
+    distinct = sorted(begins.unique().to_pylist())
+    each = -(-len(distinct) // parts)
+    for start in range(0, len(distinct), each):
+        here = pa.array(distinct[start : start + each], pa.string())
+        yield rows.filter(pc.is_in(begins, value_set=here))
 
 
 def _order(rows: pa.Table) -> pa.Array:
