@@ -520,6 +520,31 @@ def test_a_failed_job_is_tried_again_or_dropped_by_its_client_or_an_operator(
     assert left == (done if expected == status else [(job, "failed")])
 
 
+def test_jobs_are_told_in_order_some_at_a_time(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sekisho.provider.gateway.answers.JOBS_AT_ONCE", 2)
+    mine = [world.call("POST", "/files/uke", body=b"%d" % n).json["id"] for n in range(3)]
+    other = world.call("POST", "/files/uke", "other", body=b"other").json["id"]
+    for who, expected in (("submit", mine), ("other", [other]), ("operate", [*mine, other])):
+        path, found = "/jobs", list[str]()
+        while path:
+            answer = world.call("GET", path, who)
+            assert 1 <= len(answer.json["jobs"]) <= 2
+            found += [one["id"] for one in answer.json["jobs"]]
+            path = answer.json["next"]
+            assert (path is not None) == ("rel=next" in answer.headers.get("link", ""))
+        assert found == expected
+
+
+@pytest.mark.parametrize("after", ["-1", "x", str(2**63), "1.5"])
+def test_a_parameter_that_cannot_be_is_named_as_such(world: World, after: str) -> None:
+    answer = world.call("GET", f"/jobs?after={after}")
+    assert (answer.status_code, answer.json["type"]) == (
+        400, "urn:sekisho:problem:gateway.parameter",
+    )  # fmt: skip
+
+
 @pytest.mark.parametrize("state", ["waiting", "sent"])
 def test_what_has_not_failed_is_neither_tried_again_nor_dropped(world: World, state: Any) -> None:
     job = world.call("POST", "/files/uke", body=b"good").json["id"]

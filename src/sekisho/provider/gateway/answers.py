@@ -34,6 +34,11 @@ _PIECE: Final = 1 << 18
 _KEY_LENGTH: Final = 200
 
 
+JOBS_AT_ONCE: Final = 1_000
+"""Jobs that one answer tells of."""
+_LAST: Final = 2**63 - 1
+
+
 class NotFound(UserError):
     """Nothing of that name is this client's."""
 
@@ -148,10 +153,15 @@ class Answers:
 
     def jobs(self, req: falcon.Request, resp: falcon.Response, client: Client) -> None:
         own = None if client.role == "operate" else client.name
-        found = [job.shown() for job in self.jobs_kept.all(client=own)]
-        for one in found:
+        after = req.get_param_as_int("after", min_value=0, max_value=_LAST, default=0)
+        found = self.jobs_kept.all(client=own, after=after, most=JOBS_AT_ONCE + 1)
+        told = [job.shown() for job in found[:JOBS_AT_ONCE]]
+        for one in told:
             del one["report"]  # long, and told by the job's own door
-        resp.media = {"jobs": found}
+        resp.media = {"jobs": told, "next": None}
+        if len(found) > JOBS_AT_ONCE:
+            resp.media["next"] = f"/jobs?after={told[-1]['number']}"
+            resp.append_link(resp.media["next"], "next")
 
     def job(self, req: falcon.Request, resp: falcon.Response, client: Client, name: str) -> None:
         resp.media = self._job(client, name).shown()

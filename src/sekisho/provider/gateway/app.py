@@ -92,11 +92,12 @@ def _refuse(resp: falcon.Response, error: SekishoError, *, fhir: bool) -> None:
 def _unknown(
     req: falcon.Request, resp: falcon.Response, error: falcon.HTTPError, params: Any
 ) -> None:
-    """Answer what falcon itself refuses: no such path, no such method."""
+    """Answer what falcon itself refuses: no such path or method, or a wrong parameter."""
+    code, title = "gateway.no-such-door", "There is no such door."
+    if isinstance(error, falcon.HTTPInvalidParam):
+        code, title = "gateway.parameter", "A parameter of the request is not what it can be."
     resp.status = error.status
-    resp.data = orjson.dumps(
-        {"type": "urn:sekisho:problem:gateway.no-such-door", "title": "There is no such door."}
-    )
+    resp.data = orjson.dumps({"type": f"urn:sekisho:problem:{code}", "title": title})
     resp.content_type = PROBLEM
 
 

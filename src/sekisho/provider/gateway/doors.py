@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from sekisho.provider.gateway.clients import Role
@@ -15,7 +16,7 @@ ANYONE: Final[frozenset[Role]] = frozenset()
 class Door:
     """One door. ``roles`` empty: open to anyone; ``name`` is the method of `answers.Answers`.
 
-    ``flag``: a query parameter that is true or left out.
+    ``asks``: query parameter → its JSON schema; all may be left out.
     """
 
     method: str
@@ -25,7 +26,7 @@ class Door:
     about: str
     answers: tuple[int, ...]
     takes: str | None = None
-    flag: str | None = None
+    asks: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def fhir(self) -> bool:
@@ -41,11 +42,11 @@ def _door(
     about: str,
     answers: str,
     takes: str | None = None,
-    flag: str | None = None,
+    **asks: Any,
 ) -> Door:
     allowed: frozenset[Any] = frozenset(roles.split())
     said = tuple(map(int, answers.split()))
-    return Door(method, path, allowed, name, about, said, takes, flag)
+    return Door(method, path, allowed, name, about, said, takes, asks)
 
 
 DOORS: Final = (
@@ -84,7 +85,15 @@ DOORS: Final = (
         "application/offset+octet-stream",
     ),
     _door("DELETE", "/uploads/{name}", "submit", "drop", "Forget an upload.", "204 404"),
-    _door("GET", "/jobs", "submit operate", "jobs", "Jobs: one's own; an operator's: all.", "200"),
+    _door(
+        "GET",
+        "/jobs",
+        "submit operate",
+        "jobs",
+        "Jobs in order of arrival: one's own; an operator's: all. `next` is where more are told.",
+        "200 400",
+        after={"type": "integer", "minimum": 0, "default": 0},
+    ),
     _door("GET", "/jobs/{name}", "submit operate", "job", "What came of one job.", "200 404"),
     _door(
         "POST",
@@ -94,7 +103,7 @@ DOORS: Final = (
         "Try a failed job again. Where later jobs of its client and format have gone, only with "
         "`overtake`: of one source record what is sent last counts.",
         "202 404 409",
-        flag="overtake",
+        overtake={"type": "boolean", "default": False},
     ),
     _door(
         "DELETE",

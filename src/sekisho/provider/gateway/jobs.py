@@ -135,14 +135,27 @@ class Jobs:
         with self._open() as book:
             return _one(book, name)
 
-    def all(self, *, client: str | None = None, state: State | None = None) -> list[Job]:
-        """Return jobs in order of arrival: all, or those of one client or in one state."""
+    def all(
+        self,
+        *,
+        client: str | None = None,
+        state: State | None = None,
+        after: int = 0,
+        most: int | None = None,
+    ) -> list[Job]:
+        """Return jobs in order of arrival: all, or those of one client or in one state.
+
+        Args:
+            after: the number of the job behind which to begin.
+            most: how many at most.
+        """
         chosen = {"client": client, "state": state}
         given = {name: value for name, value in chosen.items() if value is not None}
-        where = " AND ".join(f"{name} = ?" for name in given)
-        asked = f"{_JOB} {'WHERE ' + where if where else ''} ORDER BY number"
+        where = "".join(f"{name} = ? AND " for name in given)
+        asked = f"{_JOB} WHERE {where}number > ? ORDER BY number LIMIT ?"
         with self._open() as book:
-            return [_job(row) for row in book.execute(asked, tuple(given.values()))]
+            told = book.execute(asked, (*given.values(), after, -1 if most is None else most))
+            return [_job(row) for row in told]
 
     def counts(self) -> dict[State, int]:
         """Return how many jobs are in each state."""

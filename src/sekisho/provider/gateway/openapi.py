@@ -53,13 +53,14 @@ def _operation(door: Door) -> dict[str, Any]:
     }
     if door.roles:
         made["description"] = f"Roles: {', '.join(sorted(door.roles))}."
-    parameters = [
+    parameters: list[dict[str, Any]] = [
         {"name": name, "in": "path", "required": True, "schema": {"type": "string"}}
         for name in re.findall(r"{(\w+)}", door.path)
     ]
-    if door.flag:
-        flag = {"type": "boolean", "default": False}
-        parameters.append({"name": door.flag, "in": "query", "required": False, "schema": flag})
+    parameters += [
+        {"name": name, "in": "query", "required": False, "schema": schema}
+        for name, schema in door.asks.items()
+    ]
     if parameters:
         made["parameters"] = parameters
     if door.takes:
