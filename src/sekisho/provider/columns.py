@@ -15,13 +15,13 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from sekisho.cdm import ORIGIN, Sliced, arrow_type, table, transit_schema
+from sekisho.cdm import ORIGIN, SLICES, Sliced, arrow_type, table, transit_schema
 from sekisho.provider.records import Shape, absent
 from sekisho.provider.scratch import Scratch
 
 _BATCH = 1 << 12
 """Rows that are Python values at most."""
-AT_ONCE_BYTES: Final = 64 << 20
+AT_ONCE_BYTES: Final = 16 << 20
 """Arrow's bytes that are sorted at once at most, about; to sort them takes several times that."""
 RECORD = "record"
 _LINKS = {"patient": pa.int32(), RECORD: pa.int32(), **dict.fromkeys(ORIGIN, pa.string())}
@@ -140,8 +140,9 @@ class Rows:
     def _gathered(self) -> Iterator[pa.Table]:
         stores = [store.finished() for store in self.stores]
         cut = any(store.on_disk for store in stores)
-        for parts in zip(*(store.slices(cut) for store in stores), strict=True):
-            yield from _cut(pa.concat_tables(parts))
+        for number in range(SLICES if cut else 1):
+            # nothing holds a slice any more when the next one is read
+            yield from _cut([store.slice(number, cut) for store in stores])
 
     def table(self) -> pa.Table:
         """Return all rows."""
@@ -169,8 +170,9 @@ class Rows:
         return made
 
 
-def _cut(rows: pa.Table) -> Iterator[pa.Table]:
+def _cut(tables: Sequence[pa.Table]) -> Iterator[pa.Table]:
     """Yield rows in parts by how their source ids begin, in order, where they are many."""
+    rows = pa.concat_tables(tables)
     parts = -(-rows.nbytes // AT_ONCE_BYTES)
     if parts < 2:
         yield rows
