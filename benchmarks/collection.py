@@ -5,7 +5,7 @@
 
 ``FOLDER`` has NDJSON of a foreign export (plain or gzip), which is repeated under new ids until
 it is large enough. The floor, DuckDB on one thread with an explicit schema into Parquet, runs
-before it in a process of its own. CPU seconds, the median of three; 1x, 2x and 4x show whether
+before it in a process of its own. CPU seconds, the median of five; 1x, 2x and 4x show whether
 time is linear. What pseudonyms cost is seen where the same ingest leaves local names as they are.
 ``--large`` instead lands 5 GB (or so many MB) and then the same once more, and says what each took
 in memory, on disk and in time a MB against 1x. 5 GB take some ten minutes, and 7 GB of disk, which
@@ -39,7 +39,7 @@ import duckdb
 import pyarrow as pa
 from collection_uke import merge, row
 
-from sekisho.cli import arrow_pool
+from sekisho.cli import arrow_pool, settle_memory
 from sekisho.common.ids import BodyId
 from sekisho.common.randomness import seeded
 from sekisho.data import collection
@@ -50,7 +50,7 @@ from sekisho.provider import prepare
 from sekisho.quality import load_rules
 
 ROOT = Path(__file__).resolve().parent.parent
-RUNS = 3
+RUNS = 5
 SIZES = (1, 2, 4)
 BODY = BodyId("body")
 KEY = bytes(range(32))
@@ -228,7 +228,12 @@ def peak_mb() -> float:
 
 def measure(sample: Path, megabytes: float, what: str) -> Measured:
     """Measure one thing in this process."""
-    import_module("deltalake")  # a body has loaded it since its start, as DuckDB is here
+    settle_memory()
+    for library in (
+        "deltalake",
+        "pyarrow.acero",
+    ):  # loaded once in a body's life, as DuckDB is here
+        import_module(library)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         path = folder / "in.ndjson"
