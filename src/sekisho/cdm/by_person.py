@@ -17,7 +17,7 @@ import pyarrow as pa
 from sekisho.cdm.sliced import SLICES, Sliced
 
 TOGETHER_BYTES: Final = 32 << 20
-"""Arrow's bytes of all tables that are read in one part, about."""
+"""Arrow's bytes of all tables that wait in memory, and that are read in one part, about."""
 
 
 class ByPerson:
@@ -32,14 +32,20 @@ class ByPerson:
     def __init__(self, new_file: Callable[[], Path]) -> None:
         self._new_file = new_file
         self._sliced: dict[str, Sliced] = {}
+        self._waiting = 0
         self._rows: Counter[str] = Counter()
         self._there: Counter[tuple[str, str]] = Counter()
 
     def add(self, name: str, rows: pa.Table) -> None:
         """Take rows of a table; none after the first part was read."""
         if name not in self._sliced:
-            self._sliced[name] = Sliced(rows.schema, "tag", self._new_file)
+            self._sliced[name] = Sliced(rows.schema, "tag", self._new_file, TOGETHER_BYTES)
         self._sliced[name].add(rows)
+        self._waiting += rows.get_total_buffer_size()
+        if self._waiting >= TOGETHER_BYTES:
+            for one in self._sliced.values():
+                one.to_disk()
+            self._waiting = 0
         self._rows[name] += rows.num_rows
         for column in rows.column_names:
             there = rows.num_rows - rows.column(column).null_count

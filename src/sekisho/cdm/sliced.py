@@ -17,8 +17,6 @@ import pyarrow.compute as pc
 from sekisho.cdm.scalars import int32, uint8
 
 SLICES: Final = 64
-WAIT_BYTES: Final = 8 << 20
-"""Arrow's bytes of one table that wait in memory before they go to disk."""
 _AT_ONCE = 1 << 20
 """Bytes that are written to disk at once."""
 _BEGINNINGS = pa.array([f"{number:02x}" for number in range(256)], pa.string())
@@ -39,7 +37,7 @@ class Sliced:
         schema: pa.Schema,
         by: str,
         new_file: Callable[[], Path],
-        wait_bytes: int = WAIT_BYTES,
+        wait_bytes: int,
     ) -> None:
         self._schema, self._by = schema, by
         self._new_file, self._wait_bytes = new_file, wait_bytes
@@ -59,7 +57,7 @@ class Sliced:
         self._bytes += rows.get_total_buffer_size()  # a slice keeps all that it is cut from
         self.nbytes += rows.nbytes
         if self._bytes >= self._wait_bytes:
-            self._to_disk()
+            self.to_disk()
 
     @property
     def on_disk(self) -> bool:
@@ -75,7 +73,7 @@ class Sliced:
         """Return one of the slices."""
         if not cut:
             return pa.concat_tables([self._schema.empty_table(), *self._waiting])
-        self._to_disk()
+        self.to_disk()
         if self._writer is not None and self._stream is not None:
             self._writer.close()
             self._stream.close()
@@ -84,7 +82,8 @@ class Sliced:
             batches = [reader.get_batch(place) for place in self._places[number]]
             return pa.Table.from_batches(batches, self._schema)
 
-    def _to_disk(self) -> None:
+    def to_disk(self) -> None:
+        """Lay on disk what waits in memory."""
         if self._file is None:
             self._file = self._new_file()
             self._stream = pa.BufferedOutputStream(pa.OSFile(str(self._file), "w"), _AT_ONCE)
